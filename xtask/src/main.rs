@@ -1,1 +1,51 @@
-fn main() {}
+//! What a developer runs, called by `./x`: each subcommand is one module. Drives cargo and the built `phalanx`; links
+//! none of our crates, so that it compiles in seconds.
+#![forbid(unsafe_code)]
+
+mod command;
+mod console;
+mod demo;
+mod docs;
+mod fuzz;
+mod links;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "x", bin_name = "x", about = "Builds, tests and shows Phalanx", disable_help_subcommand = false)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Proves a real program in several segments, verifies the receipt and draws what ran when
+    Demo(demo::DemoArgs),
+    /// Runs the whole suite, or the steps named
+    Test(test::TestArgs),
+    /// Feeds random bytes to the decoders
+    Fuzz(fuzz::FuzzArgs),
+    /// Checks the links between the pages of the documentation, and with --run the commands in them
+    Docs(docs::DocsArgs),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Demo(args) => demo::run(args),
+        Task::Test(args) => test::run(args),
+        Task::Fuzz(args) => fuzz::run(args),
+        Task::Docs(args) => docs::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
