@@ -1,0 +1,219 @@
+//! Sizing: how large segments should be and how many tasks should run at once.
+//!
+//! In: measured constants, the fold shape and a [`SizingRequest`]. Out: the [`Sizing`] whose simulated job ends first.
+//! Few large segments fold cheaply; many small ones fit in RAM beside each other and overlap.
+//!
+//! The limits go into the execution's task key, so they must not wobble with the bytes that happen to be free: candidate
+//! sizes come from a fixed grid and the byte limit of a segment follows from its cycles. RAM decides only which
+//! candidates fit.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Calibration, CalibrationError, FoldError, FoldShape, SEGMENTS_MAX, SLOTS_MAX, Scenario, TaskTooLarge, simulate,
+    simulate::speeds,
+};
+
+/// Assumed length of an execution whose cycles nobody knows yet: long enough that throughput decides, not the tail.
+pub const UNKNOWN_RUN_CYCLES: u64 = 100_000_000;
+
+/// Most segments that a candidate is simulated with; what a longer run takes is scaled up from its beginning.
+pub const SIMULATED_SEGMENTS_MAX: u64 = 512;
+
+/// A segment's byte limit is the predicted peak of its cycle limit plus this many percent. Chips cost differently, so a
+/// guest may need more bytes per cycle than the one the constants were measured on; one that needs much more gets
+/// shorter segments.
+pub const SEGMENT_BYTES_HEADROOM_PERCENT: u64 = 15;
+
+/// A known number of cycles is also cut into up to this many equal segments.
+const EQUAL_SEGMENTS_MAX: u64 = 32;
+
+/// Engines look for the end of a segment only every so many cycles and cut a little early. Equal segments get this much
+/// slack, or what each lost would pile up to one more, tiny segment.
+const EQUAL_SEGMENTS_GRAIN: u64 = 4096;
+
+/// What is known and what is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SizingRequest {
+    /// RAM for the engine and all running tasks.
+    pub ram_bytes: u64,
+    /// Cores that they share.
+    pub cores: u32,
+    /// Instructions of the execution, if known.
+    pub cycles: Option<u64>,
+    /// The user's segment size.
+    pub segment_cycles: Option<u64>,
+    /// The user's number of slots.
+    pub slots: Option<u32>,
+}
+
+/// How to cut and how many tasks to run at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Sizing {
+    /// For [`ExecuteParams`](crate::ExecuteParams).
+    pub segment_cycles_max: u64,
+    /// For [`ExecuteParams`](crate::ExecuteParams). So many segments as there are slots fit in RAM at once.
+    pub segment_bytes_max: u64,
+    /// Tasks to run at once at most.
+    pub slots: u32,
+    /// How long the job takes by the cost model; for [`UNKNOWN_RUN_CYCLES`] when its cycles are unknown.
+    pub predicted_wall_ms: u64,
+}
+
+/// Why there is no sizing.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SizingError {
+    /// Even the smallest segments do not fit.
+    #[error(
+        "a job that proves {slots} segment(s) of {segment_cycles} cycles at once needs {needed_bytes} bytes of RAM, \
+         more than the {ram_bytes} allowed"
+    )]
+    RamTooSmall {
+        /// The smallest segment that may be cut, or the one the user asked for.
+        segment_cycles: u64,
+        /// 1, or what the user asked for.
+        slots: u32,
+        /// What the engine and these tasks need.
+        needed_bytes: u64,
+        /// What there is.
+        ram_bytes: u64,
+    },
+    /// One task does not fit.
+    #[error(transparent)]
+    TaskTooLarge(#[from] TaskTooLarge),
+    /// Nothing to run on.
+    #[error("a machine without cores proves nothing")]
+    NoCores,
+    /// Too few or too many.
+    #[error("{slots} slots were asked for, between 1 and {SLOTS_MAX} are possible")]
+    Slots {
+        /// How many were asked for.
+        slots: u32,
+    },
+    /// Such segments would never end the execution.
+    #[error("a segment of 0 cycles was asked for")]
+    NoSegmentCycles,
+    /// The constants are wrong.
+    #[error("calibration: {0}")]
+    Calibration(#[from] CalibrationError),
+    /// The fold tree is impossible.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+}
+
+impl Sizing {
+    /// The sizing with the least predicted wall time; among equals the one with the fewest and largest segments, then
+    /// with the fewest slots.
+    pub fn choose(calibration: &Calibration, shape: &FoldShape, request: &SizingRequest) -> Result<Self, SizingError> {
+        calibration.check()?;
+        shape.check()?;
+        check(request)?;
+        check_ram(calibration, request)?;
+        let cycles = request.cycles.unwrap_or(UNKNOWN_RUN_CYCLES).max(1);
+        let slot_counts = match request.slots {
+            Some(slots) => slots..=slots,
+            None => 1..=useful_slots(calibration.serial_fraction, request.cores),
+        };
+        let mut best: Option<Self> = None;
+        for segment_cycles in candidates(calibration, request).into_iter().rev() {
+            let segments = cycles.div_ceil(segment_cycles);
+            if segments > SEGMENTS_MAX.into() {
+                // Candidates only get smaller.
+                return best.ok_or(FoldError::TooManySegments { segments }.into());
+            }
+            for slots in slot_counts.clone() {
+                // Slots without a segment only idle.
+                let idle = request.slots.is_none() && slots > 1 && u64::from(slots) > segments;
+                if idle || needed_bytes(calibration, segment_cycles, slots) > request.ram_bytes {
+                    break;
+                }
+                let scenario =
+                    Scenario { cycles, segment_cycles, slots, cores: request.cores, ram_bytes: request.ram_bytes };
+                let predicted_wall_ms = predicted_wall_ms(calibration, shape, scenario)?;
+                if best.is_none_or(|best| predicted_wall_ms < best.predicted_wall_ms) {
+                    best = Some(Self {
+                        segment_cycles_max: segment_cycles,
+                        segment_bytes_max: segment_bytes_max(calibration, segment_cycles),
+                        slots,
+                        predicted_wall_ms,
+                    });
+                }
+            }
+        }
+        best.ok_or_else(|| ram_too_small(calibration, request))
+    }
+}
+
+/// The byte limit of a segment of so many cycles.
+pub fn segment_bytes_max(calibration: &Calibration, segment_cycles: u64) -> u64 {
+    let peak_bytes = calibration.prove_peak_bytes(segment_cycles);
+    peak_bytes.saturating_add(peak_bytes / 100 * SEGMENT_BYTES_HEADROOM_PERCENT)
+}
+
+fn check(request: &SizingRequest) -> Result<(), SizingError> {
+    if request.cores == 0 {
+        return Err(SizingError::NoCores);
+    }
+    if let Some(slots) = request.slots.filter(|slots| !(1..=SLOTS_MAX).contains(slots)) {
+        return Err(SizingError::Slots { slots });
+    }
+    if request.segment_cycles == Some(0) {
+        return Err(SizingError::NoSegmentCycles);
+    }
+    Ok(())
+}
+
+fn check_ram(calibration: &Calibration, request: &SizingRequest) -> Result<(), SizingError> {
+    match ram_too_small(calibration, request) {
+        SizingError::RamTooSmall { needed_bytes, ram_bytes, .. } if needed_bytes <= ram_bytes => Ok(()),
+        error => Err(error),
+    }
+}
+
+/// The error that states what the least demanding sizing within the request needs.
+fn ram_too_small(calibration: &Calibration, request: &SizingRequest) -> SizingError {
+    let segment_cycles = request.segment_cycles.unwrap_or(calibration.segment_cycles_min);
+    let slots = request.slots.unwrap_or(1);
+    let needed_bytes = needed_bytes(calibration, segment_cycles, slots);
+    SizingError::RamTooSmall { segment_cycles, slots, needed_bytes, ram_bytes: request.ram_bytes }
+}
+
+/// RAM for the engine and either `slots` proofs at once or the largest join.
+fn needed_bytes(calibration: &Calibration, segment_cycles: u64, slots: u32) -> u64 {
+    let proofs_bytes = segment_bytes_max(calibration, segment_cycles).saturating_mul(slots.into());
+    proofs_bytes.max(calibration.join_peak_bytes()).saturating_add(calibration.base_bytes)
+}
+
+/// Slots past the first count that keeps all cores busy cannot make anything end earlier.
+fn useful_slots(serial_fraction: f64, cores: u32) -> u32 {
+    let most = cores.min(SLOTS_MAX);
+    let speeds = speeds(serial_fraction, cores, most);
+    let busy = |(tasks, speed): (u32, f64)| f64::from(tasks) * speed > f64::from(cores) * 0.999;
+    (1..).zip(speeds).find_map(|pair| busy(pair).then_some(pair.0)).unwrap_or(most)
+}
+
+/// Segment sizes to try: the user's, or quarter steps between powers of two, both ends, and equal cuts of a known run.
+fn candidates(calibration: &Calibration, request: &SizingRequest) -> BTreeSet<u64> {
+    if let Some(cycles) = request.segment_cycles {
+        return [cycles].into();
+    }
+    let (min, max) = (calibration.segment_cycles_min, calibration.segment_cycles_max);
+    let grid = (2..64).flat_map(|power| [4, 5, 6, 7].map(|quarters: u64| quarters << (power - 2)));
+    let equal = request.cycles.into_iter().flat_map(|cycles| {
+        let slack = move |cycles: u64| cycles.saturating_add(EQUAL_SEGMENTS_GRAIN);
+        (1..=EQUAL_SEGMENTS_MAX)
+            .map(move |segments| slack(cycles.div_ceil(segments)).div_ceil(EQUAL_SEGMENTS_GRAIN))
+            .map(|grains| grains.saturating_mul(EQUAL_SEGMENTS_GRAIN))
+    });
+    grid.chain(equal).chain([min, max]).filter(|cycles| (min..=max).contains(cycles)).collect()
+}
+
+/// Simulates at most [`SIMULATED_SEGMENTS_MAX`] segments and scales.
+fn predicted_wall_ms(calibration: &Calibration, shape: &FoldShape, scenario: Scenario) -> Result<u64, SizingError> {
+    let simulated = scenario.cycles.min(scenario.segment_cycles.saturating_mul(SIMULATED_SEGMENTS_MAX));
+    let wall_ms = simulate(calibration, shape, &Scenario { cycles: simulated, ..scenario })?.wall_ms;
+    let scaled = u128::from(wall_ms) * u128::from(scenario.cycles) / u128::from(simulated);
+    Ok(u64::try_from(scaled).unwrap_or(u64::MAX))
+}
