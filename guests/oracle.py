@@ -212,7 +212,9 @@ def expected():
         cases.append({"guest": guest, "inputs": inputs, "public_values": public_values.hex()})
     for guest, inputs, error_contains in FAILING:
         cases.append({"guest": guest, "inputs": inputs, "error_contains": error_contains})
-    return json.dumps({"cases": cases}, indent=2) + "\n"
+    text = file("alice.txt")
+    template = {"inputs": [text], "public_values": hashlib.sha256(item_bytes(text)).hexdigest()}
+    return json.dumps({"cases": cases, "template": template}, indent=2) + "\n"
 
 
 def main():

@@ -93,5 +93,7 @@ RUSTC="$rustc" RUSTC_BOOTSTRAP=1 CARGO_ENCODED_RUSTFLAGS="${flags%?}" \
   -Zunstable-options --artifact-dir "$built" >&2
 
 for program in "$built"/*; do
-  cp "$program" "$out/$(basename "$program").elf"
+  elf=$out/$(basename "$program").elf
+  cp "$program" "$elf"
+  chmod 644 "$elf" # the host cannot run it
 done
