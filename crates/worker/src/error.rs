@@ -2,6 +2,7 @@
 
 use phalanx_claim::Digest;
 use phalanx_engine::Fault;
+use phalanx_plan::FoldError;
 
 use crate::TaskName;
 
@@ -75,6 +76,9 @@ pub enum JobError {
         /// What it did.
         reason: String,
     },
+    /// The proofs cannot be folded into one: too many segments, or a shape that makes no sense.
+    #[error("cannot fold: {0}")]
+    Fold(#[from] FoldError),
     /// The store failed.
     #[error("the store failed: {0}")]
     Store(String),

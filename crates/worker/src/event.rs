@@ -64,7 +64,7 @@ pub enum PoolEvent {
         /// Segments, that is proofs.
         segments: u32,
         /// Folds.
-        folds: u64,
+        folds: u32,
     },
 }
 

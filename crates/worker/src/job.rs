@@ -3,8 +3,10 @@
 use std::fmt;
 
 use phalanx_claim::Digest;
-use phalanx_plan::{ExecuteParams, Task, TaskKind};
+use phalanx_plan::{ExecuteParams, Position, Task, TaskKind};
 use serde::Serialize;
+
+use crate::JobError;
 
 /// One program on one input, to be proven.
 #[derive(Clone, Debug)]
@@ -38,6 +40,16 @@ impl PoolConfig {
     pub fn new(ram_bytes: u64, slots: usize, cores: usize) -> Self {
         Self { ram_bytes, slots, cores, held_bytes: crate::resident_bytes }
     }
+
+    /// Refuses a pool that could never start a task.
+    pub(crate) fn check(&self) -> Result<(), JobError> {
+        let least_one = |name, got: usize| match got {
+            0 => Err(JobError::Setting { name, min: 1, got: 0 }),
+            _ => Ok(()),
+        };
+        least_one("slots", self.slots)?;
+        least_one("cores", self.cores)
+    }
 }
 
 /// Which task of a job; stable from run to run.
@@ -67,6 +79,16 @@ impl TaskName {
         Self { kind: TaskKind::Fold, layer, index }
     }
 
+    /// Where it stands in the order of its job.
+    pub const fn position(&self) -> Position {
+        match self.kind {
+            TaskKind::Execute => Position::Execute,
+            TaskKind::Prove => Position::Prove { index: self.index },
+            TaskKind::Fold => Position::Fold { layer: self.layer, index: self.index },
+            TaskKind::Seal => Position::Seal,
+        }
+    }
+
     /// The task itself, as the engine takes it.
     pub(crate) const fn task(&self, execute: ExecuteParams) -> Task {
         match self.kind {
@@ -78,13 +100,20 @@ impl TaskName {
     }
 }
 
+impl From<Position> for TaskName {
+    fn from(position: Position) -> Self {
+        match position {
+            Position::Execute => Self::EXECUTE,
+            Position::Prove { index } => Self::prove(index),
+            Position::Fold { layer, index } => Self::fold(layer, index),
+            Position::Seal => Self::SEAL,
+        }
+    }
+}
+
 impl fmt::Display for TaskName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            TaskKind::Execute | TaskKind::Seal => write!(f, "{}", self.kind),
-            TaskKind::Prove => write!(f, "prove {}", self.index),
-            TaskKind::Fold => write!(f, "fold {}/{}", self.layer, self.index),
-        }
+        self.position().fmt(f)
     }
 }
 
@@ -117,6 +146,26 @@ pub struct TaskRecord {
     pub attempt: u32,
     /// The artifact it made.
     pub output: Digest,
+}
+
+impl TaskRecord {
+    /// The record of a result that was found at `now_ms`.
+    pub(crate) fn reused(name: TaskName, output: Digest, cycles: u64, now_ms: u64) -> Self {
+        Self {
+            name,
+            slot: 0,
+            start_ms: now_ms,
+            end_ms: now_ms,
+            cpu_ms: 0,
+            cores: 0,
+            predicted_peak_bytes: 0,
+            measured_peak_bytes: None,
+            reused: true,
+            cycles,
+            attempt: 0,
+            output,
+        }
+    }
 }
 
 /// A job that is done.

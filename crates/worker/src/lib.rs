@@ -11,12 +11,18 @@
 
 mod error;
 mod event;
+mod found;
+mod gauge;
 mod job;
 mod pool;
+mod prove;
 mod ram;
+mod schedule;
+mod work;
 
 pub use error::JobError;
 pub use event::{Observer, PoolEvent, Silent};
+pub use found::{job_root_name, receipt_root_name};
 pub use job::{ExecuteReport, JobReport, JobSpec, PoolConfig, TaskName, TaskRecord};
-pub use pool::{execute_only, prove};
+pub use prove::{execute_only, prove};
 pub use ram::{available_ram, peak_resident_bytes, resident_bytes};

@@ -1,0 +1,148 @@
+//! What a task really took: CPU time of its threads and the peak of memory while it ran alone.
+//!
+//! In: the starts and ends of tasks and what the process holds, sampled. Out: one number per task, or none when two tasks
+//! overlapped, because nobody can say which of them held what.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    thread,
+    time::Duration,
+};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// Time between two samples. A peak that is shorter can be missed.
+const SAMPLE_EVERY: Duration = Duration::from_millis(5);
+
+/// CPU time that the current thread has used, in nanoseconds.
+pub fn thread_cpu_ns() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
+}
+
+/// Measures the peak of every task that runs alone from its start to its end.
+pub struct Gauge {
+    held_bytes: fn() -> Option<u64>,
+    windows: Mutex<Windows>,
+}
+
+#[derive(Default)]
+struct Windows {
+    next: u64,
+    open: BTreeMap<u64, Window>,
+}
+
+/// One running task.
+struct Window {
+    /// What the process held when it started; `None` if that is unknown or the task was not alone.
+    alone_from: Option<u64>,
+    peak: u64,
+}
+
+/// A task between its start and its end.
+pub struct Ticket(u64);
+
+impl Gauge {
+    /// A gauge that samples in a thread of its own for as long as it is held.
+    pub fn start(held_bytes: fn() -> Option<u64>) -> std::io::Result<Arc<Self>> {
+        let gauge = Arc::new(Self { held_bytes, windows: Mutex::default() });
+        let weak = Arc::downgrade(&gauge);
+        thread::Builder::new().name("phalanx-gauge".into()).spawn(move || sample_while_held(&weak))?;
+        Ok(gauge)
+    }
+
+    /// A task starts.
+    pub fn begin(&self) -> Ticket {
+        let held = (self.held_bytes)();
+        self.with_windows(|windows| {
+            let alone = windows.open.is_empty();
+            windows.open.values_mut().for_each(|window| window.alone_from = None);
+            let alone_from = if alone { held } else { None };
+            windows.next += 1;
+            windows.open.insert(windows.next, Window { alone_from, peak: held.unwrap_or(0) });
+            Ticket(windows.next)
+        })
+    }
+
+    /// A task ended: its peak beyond what was held at its start, if it was alone.
+    pub fn end(&self, ticket: Ticket) -> Option<u64> {
+        self.sample();
+        let window = self.with_windows(|windows| windows.open.remove(&ticket.0))?;
+        Some(window.peak.saturating_sub(window.alone_from?))
+    }
+
+    fn sample(&self) {
+        if let Some(held) = (self.held_bytes)() {
+            self.with_windows(|windows| {
+                for window in windows.open.values_mut() {
+                    window.peak = window.peak.max(held);
+                }
+            });
+        }
+    }
+
+    fn with_windows<T>(&self, change: impl FnOnce(&mut Windows) -> T) -> T {
+        // Nothing in a change can panic halfway, so a poisoned lock still guards a whole value.
+        change(&mut self.windows.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn sample_while_held(gauge: &Weak<Gauge>) {
+    while let Some(gauge) = gauge.upgrade() {
+        gauge.sample();
+        drop(gauge);
+        thread::sleep(SAMPLE_EVERY);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    fn gauge(held_bytes: fn() -> Option<u64>) -> Gauge {
+        Gauge { held_bytes, windows: Mutex::default() }
+    }
+
+    #[test]
+    fn a_task_that_ran_alone_is_measured_from_its_start() {
+        static HELD: AtomicU64 = AtomicU64::new(100);
+        let gauge = gauge(|| Some(HELD.load(Ordering::Relaxed)));
+        let ticket = gauge.begin();
+        HELD.store(170, Ordering::Relaxed);
+        gauge.sample();
+        HELD.store(90, Ordering::Relaxed);
+        assert_eq!(gauge.end(ticket), Some(70));
+    }
+
+    #[test]
+    fn tasks_that_overlap_are_not_measured() {
+        let gauge = gauge(|| Some(1));
+        let (first, second) = (gauge.begin(), gauge.begin());
+        assert_eq!(gauge.end(first), None);
+        assert_eq!(gauge.end(second), None);
+        let third = gauge.begin();
+        assert_eq!(gauge.end(third), Some(0));
+    }
+
+    #[test]
+    fn an_unknown_size_is_no_measurement() {
+        let gauge = gauge(|| None);
+        let ticket = gauge.begin();
+        assert_eq!(gauge.end(ticket), None);
+    }
+
+    #[test]
+    fn work_takes_cpu_time() {
+        let before = thread_cpu_ns();
+        let mut x = 1_u64;
+        while thread_cpu_ns() == before {
+            x = std::hint::black_box(x.wrapping_mul(3));
+        }
+        assert!(thread_cpu_ns() > before);
+    }
+}
