@@ -1,20 +1,21 @@
 //! A blocking face on `object_store`: whole objects in and out, errors with the full path and the system's own words.
 //!
-//! The futures run on threads of the store's own, and the caller waits on a plain channel. So a caller may itself be
-//! inside an async runtime, which a nested `block_on` would forbid.
+//! Outside an async runtime, local files are read and written on the caller's own thread: a future is ready when it is
+//! first polled. Inside one, where blocking on a future is forbidden, the future runs on threads of the store's own and
+//! the caller waits on a plain channel.
 
 use std::{
     io,
     path::{Path as FilePath, PathBuf},
-    sync::{Arc, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
 };
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{FutureExt, TryStreamExt};
 use object_store::{
     GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutPayload, local::LocalFileSystem, path::Path,
 };
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::{StoreError, error::reason};
 
@@ -28,22 +29,16 @@ const BLOCKING_MAX: usize = 32;
 pub(crate) struct Objects {
     inner: Arc<dyn ObjectStore>,
     root: PathBuf,
-    /// `None` only while dropping.
-    runtime: Option<Runtime>,
+    /// Made when a caller is inside an async runtime for the first time.
+    runtime: Mutex<Option<Runtime>>,
 }
 
 impl Objects {
     /// The objects below `root`, which exists.
     pub fn open_dir(root: &FilePath) -> Result<Self, StoreError> {
-        let failed = |reason| StoreError::Open { path: root.to_owned(), reason };
-        let inner = LocalFileSystem::new_with_prefix(root).map_err(|error| failed(reason(error)))?;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(DRIVERS)
-            .max_blocking_threads(BLOCKING_MAX)
-            .thread_name("phalanx-store")
-            .build()
-            .map_err(failed)?;
-        Ok(Self { inner: Arc::new(inner), root: root.to_owned(), runtime: Some(runtime) })
+        let inner = LocalFileSystem::new_with_prefix(root)
+            .map_err(|error| StoreError::Open { path: root.to_owned(), reason: reason(error) })?;
+        Ok(Self { inner: Arc::new(inner), root: root.to_owned(), runtime: Mutex::new(None) })
     }
 
     /// Where an object lies in the file system.
@@ -51,22 +46,37 @@ impl Objects {
         self.root.join(path.as_ref())
     }
 
-    /// Runs a future on the store's threads and waits for it.
+    /// Runs a future to its end.
     fn wait<T, F>(&self, future: F) -> Result<T, object_store::Error>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, object_store::Error>> + Send + 'static,
     {
-        let stopped = || object_store::Error::Generic {
-            store: "phalanx",
-            source: io::Error::other("the store's I/O threads have stopped").into(),
-        };
+        let mut future = Box::pin(future);
+        if Handle::try_current().is_err()
+            && let Some(done) = future.as_mut().now_or_never()
+        {
+            return done;
+        }
         let (sender, receiver) = mpsc::sync_channel(1);
-        self.runtime.as_ref().ok_or_else(stopped)?.spawn(async move {
+        self.threads().map_err(failed)?.spawn(async move {
             // The receiver waits below for as long as this runs.
             let _ = sender.send(future.await);
         });
-        receiver.recv().unwrap_or_else(|_| Err(stopped()))
+        receiver.recv().unwrap_or_else(|_| Err(failed(io::Error::other("the store's I/O threads have stopped"))))
+    }
+
+    fn threads(&self) -> io::Result<Handle> {
+        let mut slot = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        let runtime = match slot.take() {
+            Some(runtime) => runtime,
+            None => Builder::new_multi_thread()
+                .worker_threads(DRIVERS)
+                .max_blocking_threads(BLOCKING_MAX)
+                .thread_name("phalanx-store")
+                .build()?,
+        };
+        Ok(slot.insert(runtime).handle().clone())
     }
 
     /// The first `bytes_max` bytes of an object, or all of it if it is shorter; `None` if there is none.
@@ -146,8 +156,12 @@ impl Objects {
 impl Drop for Objects {
     fn drop(&mut self) {
         // Dropping a runtime inside another one panics; nothing is in flight here, as every call waits for its answer.
-        if let Some(runtime) = self.runtime.take() {
+        if let Some(runtime) = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             runtime.shutdown_background();
         }
     }
+}
+
+fn failed(source: io::Error) -> object_store::Error {
+    object_store::Error::Generic { store: "phalanx", source: source.into() }
 }

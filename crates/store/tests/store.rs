@@ -1,6 +1,6 @@
 //! One process, one store: what goes in comes out, and what is broken counts as missing or is refused by name.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf, sync::Barrier, thread};
 
 use phalanx_claim::{ArtifactKind, Digest};
 use phalanx_store::{ARTIFACT_BYTES_MAX, Store, StoreError};
@@ -138,6 +138,31 @@ fn a_dead_binding_is_replaced() {
 }
 
 #[test]
+fn those_who_replace_a_dead_binding_at_once_agree() {
+    let (_dir, store) = store();
+    for round in 0..20_u8 {
+        let key = Digest::of(&[round]);
+        let dead = store.put(ArtifactKind::Proof, &[round, 0xff]).unwrap();
+        store.record(key, dead).unwrap();
+        fs::remove_file(artifact_path(&store, &dead)).unwrap();
+        let start = Barrier::new(4);
+        let winners: BTreeSet<Digest> = thread::scope(|scope| {
+            let racers = [0, 1, 2, 3].map(|racer| {
+                let (store, start) = (&store, &start);
+                scope.spawn(move || {
+                    let mine = store.put(ArtifactKind::Proof, &[round, racer]).unwrap();
+                    start.wait();
+                    store.record(key, mine).unwrap()
+                })
+            });
+            racers.into_iter().map(|racer| racer.join().unwrap()).collect()
+        });
+        assert_eq!(winners.len(), 1, "round {round}");
+        assert_eq!(store.lookup_present(key).unwrap(), winners.first().copied());
+    }
+}
+
+#[test]
 fn a_corrupt_key_is_missing_and_is_replaced() {
     let (_dir, store) = store();
     let key = Digest::of(b"key");
@@ -244,6 +269,8 @@ fn the_store_works_and_ends_inside_an_async_runtime() {
         let (_dir, store) = store();
         let digest = store.put(ArtifactKind::Proof, b"proof").unwrap();
         assert!(store.get(&digest, ArtifactKind::Proof).unwrap().is_some());
+        assert!(matches!(store.get(&Digest::of(b"other"), ArtifactKind::Proof), Ok(None)));
         store.gc(false, &|_, _| Vec::new()).unwrap();
+        assert_eq!(store.ls(&|_, _| Vec::new()).unwrap().len(), 1);
     });
 }
