@@ -11,13 +11,13 @@
 set -eu
 
 target=riscv32im-risc0-zkvm-elf
-project=$(cd "$(dirname "$0")" && pwd)
+project=$(cd "$(dirname "$0")" && pwd -P)
 target_dir='' out='' only_compiler=false
 while [ $# -gt 0 ]; do
   case $1 in
-    --project) project=$(cd "$2" && pwd); shift 2 ;;
-    --target-dir) mkdir -p "$2"; target_dir=$(cd "$2" && pwd); shift 2 ;;
-    --out) mkdir -p "$2"; out=$(cd "$2" && pwd); shift 2 ;;
+    --project) project=$(cd "$2" && pwd -P); shift 2 ;;
+    --target-dir) mkdir -p "$2"; target_dir=$(cd "$2" && pwd -P); shift 2 ;;
+    --out) mkdir -p "$2"; out=$(cd "$2" && pwd -P); shift 2 ;;
     --compiler) only_compiler=true; shift ;;
     *) echo "error: unknown argument $1; known: --project --target-dir --out --compiler" >&2; exit 1 ;;
   esac
