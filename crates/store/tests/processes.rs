@@ -43,7 +43,7 @@ fn child() {
     match role.as_str() {
         "open" => say("opened"),
         "race" => (0..TASKS).for_each(|task| race(&store, task)),
-        "write" => (0..).for_each(|i| write(&store, i)),
+        "write" => (0..usize::MAX).for_each(|i| write(&store, i)),
         "hold" => {
             say(store.put(ArtifactKind::Proof, b"held").unwrap());
             std::thread::park();
@@ -69,7 +69,7 @@ fn race(store: &Store, task: u64) {
 }
 
 fn write(store: &Store, i: usize) {
-    let bytes = noise(format_args!("{}-{i}", process::id()), (i * 7919) % 300_000);
+    let bytes = noise(format_args!("{}-{i}", process::id()), (i % 1000 * 7919) % 300_000);
     let digest = store.put(ArtifactKind::Proof, &bytes).unwrap();
     store.record(Digest::of(digest.as_bytes()), digest).unwrap();
     say(i);
