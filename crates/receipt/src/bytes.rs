@@ -46,10 +46,6 @@ impl<'a> Reader<'a> {
     pub(crate) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
-
-    pub(crate) fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
 }
 
 /// Unpacks one zstd frame to at most `max` bytes; nothing may follow it. The declared size is not believed: memory grows

@@ -102,6 +102,11 @@ impl ProvingKeys {
         &self.app
     }
 
+    /// Keys of the fold layers, for whoever builds provers of their own.
+    pub fn agg(&self) -> &AggProvingKey {
+        &self.fold.agg
+    }
+
     /// What makes the folds aware of deferral.
     pub fn hook(&self) -> DeferralHookCommits {
         self.fold.hook
