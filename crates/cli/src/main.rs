@@ -7,7 +7,6 @@
 mod allocator;
 mod commands;
 mod display;
-mod display;
 mod engine;
 mod error;
 mod input;

@@ -88,7 +88,7 @@ impl Progress {
             PoolEvent::Totals { cycles, segments, folds } => {
                 self.cycles = *cycles;
                 self.segments = (*segments).into();
-                self.folds = Some(*folds);
+                self.folds = Some((*folds).into());
             }
             PoolEvent::GuestOutput(_) => {}
         }

@@ -63,7 +63,7 @@ impl Timeline<'_> {
                 task.cores.to_string(),
                 if task.cycles == 0 { "–".to_owned() } else { thousands(task.cycles) },
                 ram(Some(task.predicted_peak_bytes)),
-                ram(task.measured_peak_bytes),
+                if task.reused { ram(Some(0)) } else { ram(task.measured_peak_bytes) },
                 if task.reused { "reused" } else { "ran" }.to_owned(),
             ];
             let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();

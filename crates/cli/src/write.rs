@@ -1,15 +1,16 @@
 //! Result files: all of it or nothing, and refused before the work if it could not be written after.
 
 use std::{
-    fs::{self, Permissions},
+    fs::{self, File},
     io::{self, Write},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process,
 };
 
-use tempfile::NamedTempFile;
-
 use crate::error::{Error, Result};
+
+/// How many leftovers of killed processes with our number are stepped over.
+const ATTEMPTS_MAX: u32 = 64;
 
 /// A file that can be written, as far as one can know beforehand.
 #[derive(Debug)]
@@ -36,20 +37,23 @@ impl Target {
         }
         let target = Self { what, path: path.to_owned(), real };
         // Made and removed at once: nothing is left behind if the process is killed while it proves.
-        target.temporary().and_then(NamedTempFile::close).map_err(|cause| refused(&cause))?;
+        target.temporary().and_then(|(_, path)| fs::remove_file(path)).map_err(|cause| refused(&cause))?;
         Ok(target)
     }
 
     /// Writes the file whole: a temporary one beside it, made durable, then renamed.
     pub fn write(&self, bytes: &[u8]) -> Result<()> {
         let write = || {
-            let mut file = self.temporary()?;
-            file.write_all(bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(&self.real).map_err(|error| error.error)?;
-            Ok(())
+            let (mut file, temporary) = self.temporary()?;
+            let whole = file.write_all(bytes).and_then(|()| file.sync_all());
+            let placed = whole.and_then(|()| fs::rename(&temporary, &self.real));
+            if placed.is_err() {
+                // It is of no use; should it stay, the error that is reported matters more.
+                let _ = fs::remove_file(&temporary);
+            }
+            placed
         };
-        write().map_err(|cause: io::Error| Error::unwritable(self.what, &self.path, &cause))
+        write().map_err(|cause| Error::unwritable(self.what, &self.path, &cause))
     }
 
     /// Whether this is the same file, as far as it exists.
@@ -62,14 +66,18 @@ impl Target {
         &self.path
     }
 
-    fn temporary(&self) -> io::Result<NamedTempFile> {
+    /// A new file beside the target; the umask decides who may read it, as for any file.
+    fn temporary(&self) -> io::Result<(File, PathBuf)> {
         let directory = self.real.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // The umask decides who may read it, as for any file.
-        tempfile::Builder::new()
-            .prefix(".phalanx-")
-            .suffix(".tmp")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(directory)
+        // Another process has another number; one that was killed may have left a file under ours.
+        let mut attempt = 0;
+        loop {
+            let path = directory.join(format!(".phalanx-{}-{attempt}.tmp", process::id()));
+            match File::create_new(&path) {
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists && attempt < ATTEMPTS_MAX => attempt += 1,
+                opened => return opened.map(|file| (file, path)),
+            }
+        }
     }
 }
 

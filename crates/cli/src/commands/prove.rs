@@ -30,14 +30,14 @@ use crate::{
 /// Options.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    #[command(flatten)]
-    job: JobArgs,
-
     /// Where to write the receipt [default: the program's name with .receipt, in this directory]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// RAM for keys and all running tasks, such as 8G or 512MiB [default: 80 % of what is free]
+    #[command(flatten)]
+    job: JobArgs,
+
+    /// RAM for keys and all running tasks, such as 8G or 512MiB [default: 80% of what is free]
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     ram: Option<u64>,
 

@@ -50,9 +50,9 @@ enum Verb {
 /// Runs the command.
 pub fn run(args: &Args, printer: &Printer) -> Result<()> {
     match &args.verb {
-        Verb::Ls { store } => ls(&open(store)?, printer),
-        Verb::Gc { dry_run, store } => gc(&open(store)?, *dry_run, printer),
-        Verb::Verify { store } => verify(&open(store)?, printer),
+        Verb::Ls { store } => ls(&*open(store)?, printer),
+        Verb::Gc { dry_run, store } => gc(&*open(store)?, *dry_run, printer),
+        Verb::Verify { store } => verify(&*open(store)?, printer),
     }
 }
 

@@ -21,8 +21,9 @@ const WIDTH_MAX: f64 = 16_000.0;
 /// Room for the longest bar names when a job has many tasks; beyond `WIDTH_MAX` bars shrink.
 const WIDTH_PER_TASK: f64 = 14.0;
 const BAR_WIDTH_MIN: f64 = 1.5;
+const REUSED_PITCH_MAX: f64 = 11.0;
 const LETTER_WIDTH: f64 = 7.0;
-const TICKS: f64 = 10.0;
+const TICK_WIDTH: f64 = 100.0;
 
 /// Which lanes there are, from top to bottom.
 pub struct Lanes {
@@ -86,22 +87,40 @@ pub fn svg(timeline: &Timeline<'_>) -> String {
     );
     // Writing to a string cannot fail; the results of `write!` say nothing here.
     let _ = write!(svg, "{}", axis(&scale, height));
-    let mut reused_right = 0.0;
+    let mut marks = ReusedMarks::new(width, lanes.reused);
     for (at, task) in timeline.tasks.iter().enumerate() {
         let lane = lanes.position(task);
         let top = AXIS_HEIGHT + LANE_HEIGHT * lane as f64 + (LANE_HEIGHT - BAR_HEIGHT) / 2.0;
-        let mut left = scale.x(task.start_ms);
-        let mut bar = (scale.x(task.end_ms) - left).max(BAR_WIDTH_MIN);
-        if task.reused {
-            // They take no time, so they stand side by side from where they were found.
-            bar = (width / f64::from(per_lane[lane]) - 1.0).clamp(0.5, 10.0);
-            left = left.min(width - bar).max(reused_right);
-            reused_right = left + bar + 1.0;
-        }
+        let left = scale.x(task.start_ms);
+        let (left, bar) =
+            if task.reused { marks.next(left) } else { (left, (scale.x(task.end_ms) - left).max(BAR_WIDTH_MIN)) };
         let _ = write!(svg, "{}", bar_of(at, task, lane, left, top, bar));
     }
     let _ = write!(svg, "{}</svg>", ram(timeline, &scale, lanes_bottom + RAM_GAP));
     svg
+}
+
+/// Reused tasks take no time, so their marks stand side by side from where they were found.
+struct ReusedMarks {
+    pitch: f64,
+    /// Where the next mark may start, and where it must so that those after it fit.
+    earliest: f64,
+    latest: f64,
+}
+
+impl ReusedMarks {
+    fn new(width: f64, count: usize) -> Self {
+        let pitch = (width / count.max(1) as f64).min(REUSED_PITCH_MAX);
+        Self { pitch, earliest: 0.0, latest: width - pitch * count as f64 }
+    }
+
+    /// Left edge and width of the next mark, wished at `left`.
+    fn next(&mut self, left: f64) -> (f64, f64) {
+        let left = left.min(self.latest).max(self.earliest);
+        self.earliest = left + self.pitch;
+        self.latest += self.pitch;
+        (left, (self.pitch - 1.0).max(self.pitch * 0.7))
+    }
 }
 
 struct Scale {
@@ -116,7 +135,7 @@ impl Scale {
 }
 
 fn axis(scale: &Scale, height: f64) -> String {
-    let step_ms = nice(scale.end_ms as f64 / TICKS);
+    let step_ms = nice(TICK_WIDTH / scale.px_per_ms);
     let mut axis = String::from(r#"<g class="axis" aria-hidden="true">"#);
     let mut ms = 0;
     while ms <= scale.end_ms {
@@ -182,13 +201,12 @@ fn ram(timeline: &Timeline<'_>, scale: &Scale, top: f64) -> String {
         changes.push((task.start_ms, task.predicted_peak_bytes.into()));
         changes.push((task.end_ms, -i128::from(task.predicted_peak_bytes)));
     }
-    // At the same moment, what ends goes before what starts.
     changes.sort_unstable();
     let mut bytes = i128::from(timeline.resident_bytes);
     let mut levels = vec![(0, bytes)];
-    for (ms, change) in changes {
-        bytes += change;
-        levels.push((ms, bytes));
+    for at_once in changes.chunk_by(|(ms, _), (next, _)| ms == next) {
+        bytes += at_once.iter().map(|(_, change)| change).sum::<i128>();
+        levels.extend(at_once.first().map(|(ms, _)| (*ms, bytes)));
     }
     let peak = levels.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0);
     let full = peak.max(timeline.ram_bytes.into()).max(1) as f64 * 1.05;
