@@ -83,8 +83,7 @@ pub fn start(surroundings: Surroundings, start: Start) -> Result<ThreadPool, ray
         let measured_peak_bytes = surroundings.gauge.end(ticket);
         // The threads are as old as the task, so their CPU time is the task's.
         let cpu_ms = rayon::broadcast(|_| thread_cpu_ns()).into_iter().sum::<u64>() / 1_000_000;
-        let ended =
-            Ended { task: start.task, result, started, ended: Instant::now(), cpu_ms, measured_peak_bytes };
+        let ended = Ended { task: start.task, result, started, ended: Instant::now(), cpu_ms, measured_peak_bytes };
         // Nobody listens any more: the job was cancelled and the result, if any, is recorded.
         let _ = surroundings.messages.send(Message::Ended(ended));
     });

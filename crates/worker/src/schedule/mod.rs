@@ -163,7 +163,12 @@ pub struct Schedule<'a> {
 
 impl<'a> Schedule<'a> {
     /// A job that has not begun, and what to do first.
-    pub fn new(engine: &'a dyn Engine, given: Given, goal: Goal, limits: Limits) -> Result<(Self, Vec<Effect>), JobError> {
+    pub fn new(
+        engine: &'a dyn Engine,
+        given: Given,
+        goal: Goal,
+        limits: Limits,
+    ) -> Result<(Self, Vec<Effect>), JobError> {
         let mut schedule = Self {
             engine,
             given,
@@ -257,7 +262,7 @@ impl<'a> Schedule<'a> {
 
     /// A segment was announced, for the first time or again.
     fn see_segment(&mut self, index: u32, entry: SegmentEntry, effects: &mut Vec<Effect>) -> Result<(), JobError> {
-        let at = index as usize;
+        let (at, known) = (index as usize, self.segments.len());
         let task = TaskName::prove(index);
         match self.segments.get_mut(at) {
             Some(seen) if seen.digest == entry.digest => {
@@ -265,10 +270,11 @@ impl<'a> Schedule<'a> {
                 self.wake(task, effects);
             }
             Some(seen) => {
-                let reason = format!("is not deterministic: segment {index} was {}, now it is {}", seen.digest, entry.digest);
+                let reason =
+                    format!("is not deterministic: segment {index} was {}, now it is {}", seen.digest, entry.digest);
                 return Err(engine_broke(TaskName::EXECUTE, reason));
             }
-            None if at == self.segments.len() && self.executed.is_none() => {
+            None if at == known && self.executed.is_none() => {
                 self.segments.push(Segment { digest: entry.digest, here: true });
                 effects.push(Effect::Segment { index, cycles: entry.hint.cycles });
                 if self.goal == Goal::Receipt {
@@ -276,7 +282,7 @@ impl<'a> Schedule<'a> {
                 }
             }
             None => {
-                let reason = format!("announced segment {index} after {} segments", self.segments.len());
+                let reason = format!("announced segment {index} after {known} segments");
                 return Err(engine_broke(TaskName::EXECUTE, reason));
             }
         }
@@ -293,7 +299,10 @@ impl<'a> Schedule<'a> {
         self.running.remove(&task);
         self.settling = Settling::Over;
         if let Some(before) = self.executed.filter(|before| *before != output) {
-            return Err(engine_broke(task, format!("is not deterministic: the execution was {before}, now it is {output}")));
+            return Err(engine_broke(
+                task,
+                format!("is not deterministic: the execution was {before}, now it is {output}"),
+            ));
         }
         for (index, entry) in (0..).zip(&execution.segments) {
             self.see_segment(index, *entry, effects)?;

@@ -17,7 +17,12 @@ enum Producer {
 
 impl Schedule<'_> {
     /// The verdict decides; a task that fails for good takes the job with it.
-    pub(super) fn failed(&mut self, task: TaskName, failure: Failure, effects: &mut Vec<Effect>) -> Result<(), JobError> {
+    pub(super) fn failed(
+        &mut self,
+        task: TaskName,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), JobError> {
         self.running.remove(&task);
         match failure {
             Failure::Engine(reason) => Err(engine_broke(task, reason)),

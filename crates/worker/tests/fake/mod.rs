@@ -40,7 +40,7 @@ pub enum Trouble {
     Cancelled,
 }
 
-type Script = dyn Fn(&str, u32) -> Option<Trouble> + Send + Sync;
+pub type Script = dyn Fn(&str, u32) -> Option<Trouble> + Send + Sync;
 
 pub struct FakeEngine {
     pub id: EngineId,
@@ -52,14 +52,14 @@ pub struct FakeEngine {
     pub segment_pause: Duration,
     /// Every artifact gets this in addition, so two engines with different salts make different proofs of one thing.
     pub salt: u8,
-    script: Box<Script>,
-    seen: Mutex<Seen>,
-    used_bytes: AtomicU64,
-    used_bytes_max: AtomicU64,
+    pub script: Box<Script>,
+    pub seen: Mutex<Seen>,
+    pub used_bytes: AtomicU64,
+    pub used_bytes_max: AtomicU64,
 }
 
 #[derive(Default)]
-struct Seen {
+pub struct Seen {
     /// How often each task was started.
     starts: BTreeMap<String, u32>,
     /// Names in the order of their starts.
@@ -137,7 +137,12 @@ pub fn job(segments: u32, seed: u8) -> JobSpec {
 /// What proving segment `index` needs: 100 to 355 bytes, by chance of the seed.
 fn segment_hint(seed: u8, index: u32) -> CostHint {
     let random = Digest::of(&[&[seed], &index.to_le_bytes()[..]].concat());
-    CostHint { cycles: 1000 + u64::from(index), peak_bytes: 100 + u64::from(random.as_bytes()[0]), cpu_ms: 1, children: 0 }
+    CostHint {
+        cycles: 1000 + u64::from(index),
+        peak_bytes: 100 + u64::from(random.as_bytes()[0]),
+        cpu_ms: 1,
+        children: 0,
+    }
 }
 
 fn proof(salt: u8, layer: u32, range: &Range<u32>) -> Vec<u8> {
@@ -301,4 +306,13 @@ impl FakeEngine {
             Ok(Artifact { kind: ArtifactKind::Receipt, bytes })
         })
     }
+}
+
+/// The digests that a fake artifact names: those of an execution's segments, and a segment's pages.
+pub fn references(bytes: &[u8]) -> Vec<Digest> {
+    if let Ok(execution) = Execution::decode(bytes) {
+        return execution.segments.iter().map(|segment| segment.digest).collect();
+    }
+    let pages = bytes.get(5..37).filter(|_| bytes.len() == 37).and_then(|bytes| bytes.try_into().ok());
+    pages.map(Digest::new).into_iter().collect()
 }
