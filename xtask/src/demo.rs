@@ -11,7 +11,10 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde_json::Value;
 
-use crate::command::{self, cargo, command, shown, target_dir};
+use crate::{
+    build,
+    command::{self, command, shown},
+};
 
 /// Numbers in the list: sorting them takes about two million cycles.
 const LIST_LEN: u32 = 10_000;
@@ -78,8 +81,7 @@ pub fn run(args: DemoArgs) -> Result<()> {
         Some(phalanx) => phalanx,
         None => {
             println!("building phalanx; the proof system takes minutes the first time");
-            command::run(&mut cargo(&["build", "--release", "--package", "phalanx"]))?;
-            target_dir().join("release/phalanx")
+            build::phalanx()?
         }
     };
     prove_and_check(&args.out, &phalanx)

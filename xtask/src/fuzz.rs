@@ -20,18 +20,18 @@ const RUSTFLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing";
 
-/// A fuzz target, the committed files it starts from, and how large its inputs may grow in bytes.
+/// A fuzz target. It starts from the files in `fuzz/seeds/<name>`, and from golden files of our tests where there are any.
 struct Target {
     name: &'static str,
-    seeds: &'static [(&'static str, &'static str)],
+    goldens: Option<&'static str>,
     len_max: u32,
 }
 
 const TARGETS: [Target; 4] = [
-    Target { name: "elf", seeds: &[("guests/elf", "elf")], len_max: 64 << 10 },
-    Target { name: "receipt", seeds: &[("crates/receipt/tests", "receipt")], len_max: 1 << 20 },
-    Target { name: "artifact", seeds: &[("crates/store/tests", "artifact")], len_max: 64 << 10 },
-    Target { name: "input_json", seeds: &[("guests/inputs", "json"), ("fuzz/seeds", "json")], len_max: 4 << 10 },
+    Target { name: "elf", goldens: None, len_max: 64 << 10 },
+    Target { name: "receipt", goldens: Some("crates/receipt/tests/golden"), len_max: 1 << 20 },
+    Target { name: "artifact", goldens: Some("crates/store/tests/golden"), len_max: 64 << 10 },
+    Target { name: "input_json", goldens: None, len_max: 4 << 10 },
 ];
 
 /// More than any decoder may take for inputs of these sizes.
@@ -92,15 +92,16 @@ fn next<'a>(waiting: &Mutex<impl Iterator<Item = &'a Target>>) -> Option<&'a Tar
 }
 
 fn fuzz(target: &Target, binaries: &Path, seconds: u32) -> Result<()> {
-    let Target { name, seeds, len_max } = target;
+    let Target { name, goldens, len_max } = target;
     let folder = |kind: &str| -> Result<PathBuf> {
         let folder = root().join("fuzz").join(kind).join(name);
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         Ok(folder)
     };
     let (corpus, artifacts) = (folder("corpus")?, folder("artifacts")?);
-    for (from, extension) in *seeds {
-        copy_seeds(&root().join(from), extension, &corpus)?;
+    copy_files(&root().join("fuzz/seeds").join(name), &corpus)?;
+    if let Some(goldens) = goldens {
+        copy_files(&root().join(goldens), &corpus)?;
     }
     let mut fuzzer = command(binaries.join(name), &[]);
     fuzzer
@@ -123,14 +124,12 @@ fn fuzz(target: &Target, binaries: &Path, seconds: u32) -> Result<()> {
     Ok(())
 }
 
-/// Copies the files with this extension below a folder into the corpus. Libfuzzer cuts what is too long by itself.
-fn copy_seeds(from: &Path, extension: &str, corpus: &Path) -> Result<()> {
+/// Copies the files of a folder, if there is one, into the corpus. The fuzzer itself cuts what is too long.
+fn copy_files(from: &Path, corpus: &Path) -> Result<()> {
     let Ok(entries) = fs::read_dir(from) else { return Ok(()) };
     for entry in entries {
         let path = entry.with_context(|| format!("cannot list {}", from.display()))?.path();
-        if path.is_dir() {
-            copy_seeds(&path, extension, corpus)?;
-        } else if path.extension().is_some_and(|found| found == extension) {
+        if path.is_file() {
             let name = path.file_name().unwrap_or_default();
             fs::copy(&path, corpus.join(name)).with_context(|| format!("cannot copy {}", path.display()))?;
         }

@@ -2,16 +2,18 @@
 //! none of our crates, so that it compiles in seconds.
 #![forbid(unsafe_code)]
 
+mod build;
 mod command;
 mod console;
 mod demo;
 mod docs;
 mod fuzz;
+mod guests;
 mod links;
 mod test;
 mod tools;
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -28,6 +30,8 @@ enum Task {
     Demo(demo::DemoArgs),
     /// Runs the whole suite, or the steps named
     Test(test::TestArgs),
+    /// Builds the guest programs, or checks that the committed ones are what their sources give
+    Guests(guests::GuestsArgs),
     /// Feeds random bytes to the decoders
     Fuzz(fuzz::FuzzArgs),
     /// Checks the links between the pages of the documentation, and with --run the commands in them
@@ -35,9 +39,16 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().task {
+    let task = Cli::parse().task;
+    // Commands run in the repository, so relative paths in arguments mean the same for them and for us.
+    if let Err(error) = env::set_current_dir(command::root()) {
+        eprintln!("error: cannot enter {}: {error}", command::root().display());
+        return ExitCode::FAILURE;
+    }
+    let done = match task {
         Task::Demo(args) => demo::run(args),
         Task::Test(args) => test::run(args),
+        Task::Guests(args) => guests::run(args),
         Task::Fuzz(args) => fuzz::run(args),
         Task::Docs(args) => docs::run(args),
     };

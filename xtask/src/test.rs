@@ -6,7 +6,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::{
+    build::{PACKAGES, phalanx},
     command::{cargo, command, run as run_shown, run_reading, shown, target_dir, xtask},
     tools::{CARGO_DENY, TYPOS},
 };
@@ -23,7 +24,14 @@ use crate::{
 struct Step {
     name: &'static str,
     what: &'static str,
-    run: fn(&mut Counts) -> Result<()>,
+    run: fn(&mut Counts) -> Result<Outcome>,
+}
+
+/// How a step ended if it did not fail.
+enum Outcome {
+    Passed,
+    /// And why.
+    Skipped(&'static str),
 }
 
 /// Results of tests so far.
@@ -44,12 +52,9 @@ const STEPS: [Step; 12] = [
     Step { name: "tests", what: "every test of the workspace", run: tests },
     Step { name: "guests", what: "committed guests are what their sources give", run: guests },
     Step { name: "demo", what: "the demo", run: demo },
-    Step { name: "docs", what: "commands in the documentation", run: |_| call(&["docs", "--run"]) },
+    Step { name: "docs", what: "commands in the documentation", run: docs },
     Step { name: "fuzz", what: "a minute for each fuzz target", run: |_| call(&["fuzz", "--seconds", "60"]) },
 ];
-
-/// What our crates share with no other step; xtask is small and has its own, so that it never waits for OpenVM.
-const PACKAGES: [&str; 4] = ["--release", "--workspace", "--exclude", "xtask"];
 
 #[derive(Args)]
 pub struct TestArgs {
@@ -77,7 +82,11 @@ pub fn run(args: TestArgs) -> Result<()> {
         println!("\n== {}: {}", step.name, step.what);
         let start = Instant::now();
         let ended = (step.run)(&mut counts);
-        let word = if ended.is_ok() { "ok" } else { "FAILED" };
+        let word = match &ended {
+            Ok(Outcome::Passed) => "ok".to_owned(),
+            Ok(Outcome::Skipped(why)) => format!("skipped: {why}"),
+            Err(_) => "FAILED".to_owned(),
+        };
         table.push(format!("{:<8} {:>8}  {word}", step.name, clock(start.elapsed())));
         if let Err(error) = ended {
             failure = Some(error.context(format!("step {} failed", step.name)));
@@ -99,83 +108,78 @@ fn clock(time: Duration) -> String {
     format!("{}:{:04.1}", time.as_secs() / 60, time.as_secs_f64() % 60.0)
 }
 
+/// A command whose success is the step's.
+fn pass(command: &mut Command) -> Result<Outcome> {
+    run_shown(command).map(|()| Outcome::Passed)
+}
+
 /// A subcommand of xtask as a step.
-fn call(args: &[&str]) -> Result<()> {
-    run_shown(&mut xtask(args)?)
+fn call(args: &[&str]) -> Result<Outcome> {
+    pass(&mut xtask(args)?)
 }
 
-fn fmt(_: &mut Counts) -> Result<()> {
-    run_shown(&mut cargo(&["fmt", "--all", "--check"]))
+fn fmt(_: &mut Counts) -> Result<Outcome> {
+    pass(&mut cargo(&["fmt", "--all", "--check"]))
 }
 
-fn tidy(counts: &mut Counts) -> Result<()> {
-    run_shown(&mut cargo(&[
-        "clippy",
-        "--quiet",
-        "--profile",
-        "xtask",
-        "--package",
-        "xtask",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ]))?;
-    count(&mut cargo(&["test", "--profile", "xtask", "--package", "xtask"]), counts)
+fn tidy(counts: &mut Counts) -> Result<Outcome> {
+    let xtask = ["--profile", "xtask", "--package", "xtask"];
+    run_shown(cargo(&["clippy", "--quiet"]).args(xtask).args(["--all-targets", "--", "-D", "warnings"]))?;
+    count(cargo(&["test"]).args(xtask), counts)
 }
 
-fn typos(_: &mut Counts) -> Result<()> {
-    run_shown(&mut command(TYPOS.path()?, &[]))
+fn typos(_: &mut Counts) -> Result<Outcome> {
+    pass(&mut command(TYPOS.path()?, &[]))
 }
 
-fn deny(_: &mut Counts) -> Result<()> {
+fn deny(_: &mut Counts) -> Result<Outcome> {
     // Advisories are left out: the database is fetched from GitHub, and a new entry would fail a build that changed nothing.
-    run_shown(&mut command(CARGO_DENY.path()?, &["--log-level", "error", "check", "licenses", "bans", "sources"]))
+    pass(&mut command(CARGO_DENY.path()?, &["--log-level", "error", "check", "licenses", "bans", "sources"]))
 }
 
-fn clippy(_: &mut Counts) -> Result<()> {
-    run_shown(cargo(&["clippy"]).args(PACKAGES).args(["--all-targets", "--", "-D", "warnings"]))
+fn clippy(_: &mut Counts) -> Result<Outcome> {
+    pass(cargo(&["clippy"]).args(PACKAGES).args(["--all-targets", "--", "-D", "warnings"]))
 }
 
-fn doc(_: &mut Counts) -> Result<()> {
-    run_shown(cargo(&["doc"]).args(PACKAGES).arg("--no-deps").env("RUSTDOCFLAGS", "-D warnings"))
+fn doc(_: &mut Counts) -> Result<Outcome> {
+    pass(cargo(&["doc"]).args(PACKAGES).arg("--no-deps").env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-fn tests(counts: &mut Counts) -> Result<()> {
+fn tests(counts: &mut Counts) -> Result<Outcome> {
     count(cargo(&["test"]).args(PACKAGES).arg("--no-fail-fast"), counts)
 }
 
-fn guests(_: &mut Counts) -> Result<()> {
+fn guests(_: &mut Counts) -> Result<Outcome> {
+    let compiler = command("guests/template/build.sh", &["--compiler"]).output();
+    if !compiler.context("cannot run guests/template/build.sh")?.status.success() {
+        return Ok(Outcome::Skipped("no compiler for guests, see docs/guest.md"));
+    }
     call(&["guests", "--check"])
 }
 
-fn demo(_: &mut Counts) -> Result<()> {
+fn demo(_: &mut Counts) -> Result<Outcome> {
     let out = target_dir().join("demo");
     // A store from the last run would make this one prove nothing.
     if out.exists() {
         fs::remove_dir_all(&out).with_context(|| format!("cannot empty {}", out.display()))?;
     }
-    let phalanx = built_phalanx()?;
+    let phalanx = phalanx()?;
     let text = |path: &Path| path.display().to_string();
     call(&["demo", "--out", &text(&out), "--phalanx", &text(&phalanx)])
 }
 
-/// The phalanx that the tests ran with.
-fn built_phalanx() -> Result<PathBuf> {
-    let phalanx = target_dir().join("release/phalanx");
-    if !phalanx.exists() {
-        run_shown(cargo(&["build"]).args(PACKAGES).args(["--bin", "phalanx"]))?;
-    }
-    Ok(phalanx)
+fn docs(_: &mut Counts) -> Result<Outcome> {
+    phalanx()?;
+    call(&["docs", "--run"])
 }
 
 /// Runs `cargo test` and adds up what its test binaries report.
-fn count(command: &mut Command, counts: &mut Counts) -> Result<()> {
+fn count(command: &mut Command, counts: &mut Counts) -> Result<Outcome> {
     let succeeded = run_reading(command, |line| counts.add(line))?;
     if !succeeded {
         bail!("`{}` failed", shown(command));
     }
-    Ok(())
+    Ok(Outcome::Passed)
 }
 
 impl Counts {

@@ -1,0 +1,22 @@
+//! Building `phalanx`: once, whoever asks for it.
+//!
+//! Cargo compiles a crate again for every set of features, and which set it takes depends on the packages and on whether
+//! tests are among what is built. OpenVM takes minutes, so everything here names the same packages and includes a test.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::command::{cargo, run, target_dir};
+
+/// All packages that hold our code in the profile that all of them share; xtask is light and has a profile of its own.
+pub const PACKAGES: [&str; 4] = ["--release", "--workspace", "--exclude", "xtask"];
+
+/// The smallest test: without one, cargo leaves out the features that test dependencies ask for.
+const A_TEST: [&str; 2] = ["--test", "stdout"];
+
+/// Builds phalanx unless it is built and says where it is.
+pub fn phalanx() -> Result<PathBuf> {
+    run(cargo(&["build"]).args(PACKAGES).args(["--bin", "phalanx"]).args(A_TEST))?;
+    Ok(target_dir().join("release/phalanx"))
+}
