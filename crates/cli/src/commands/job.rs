@@ -83,9 +83,8 @@ pub fn read_program(path: &Path) -> Result<Vec<u8>> {
 }
 
 impl JobArgs {
-    /// Reads the files, opens the store and chooses sizes.
+    /// Chooses sizes and opens the store.
     pub fn prepare(&self, limits: Limits, prover: &Prover, program: Vec<u8>, stdin: Vec<u8>) -> Result<Job> {
-        let store = open_store(&self.store.directory()?)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let ram_bytes = match limits.ram_bytes.or_else(available_ram) {
             Some(bytes) => bytes,
@@ -107,6 +106,7 @@ impl JobArgs {
         };
         let slots = usize::try_from(sizing.slots).unwrap_or(usize::MAX);
         let pool = PoolConfig { held_bytes: crate::held_bytes, ..PoolConfig::new(ram_bytes, slots, cores) };
+        let store = open_store(&self.store.directory()?)?;
         Ok(Job { spec: JobSpec { program, stdin, execute }, pool, store, sizing })
     }
 }
