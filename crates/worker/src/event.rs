@@ -1,7 +1,5 @@
 //! What a running job tells whoever watches it.
 
-use phalanx_plan::TaskKind;
-
 use crate::{TaskName, TaskRecord};
 
 /// Takes the events of a job, one after another and only from the thread that called [`prove`](crate::prove).
@@ -66,16 +64,4 @@ pub enum PoolEvent {
         /// Folds.
         folds: u32,
     },
-}
-
-impl PoolEvent {
-    /// The kind of task that the event is about, if it is about one.
-    pub fn kind(&self) -> Option<TaskKind> {
-        match self {
-            Self::Started { task, .. } | Self::Failed { task, .. } => Some(task.kind),
-            Self::Finished(record) | Self::Reused(record) => Some(record.name.kind),
-            Self::Cycles(_) | Self::Segment { .. } | Self::GuestOutput(_) => Some(TaskKind::Execute),
-            Self::Totals { .. } => None,
-        }
-    }
 }

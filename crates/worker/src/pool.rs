@@ -132,6 +132,7 @@ impl<'a> Pool<'a> {
             Effect::RestoreGiven => found::put_given(&self.surroundings.store, self.job)?,
             Effect::Settle => self.settle_at = Some(Instant::now() + SETTLE_WAIT),
             Effect::Reused { task, output, cycles } => {
+                work::keep(&self.surroundings, &output)?;
                 let record = TaskRecord::reused(task, output, cycles, self.millis_at(Instant::now()));
                 self.observer.on(&PoolEvent::Reused(record.clone()));
                 self.tasks.push(record);

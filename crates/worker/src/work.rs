@@ -91,23 +91,27 @@ pub fn start(surroundings: Surroundings, start: Start) -> Result<ThreadPool, ray
 }
 
 fn run(surroundings: &Surroundings, start: &Start) -> Result<Made, Failure> {
-    let Surroundings { engine, store, root, stop, .. } = surroundings;
+    let Surroundings { engine, store, stop, .. } = surroundings;
     let source = StoreSource(store);
     let inputs = Inputs { digests: &start.inputs, source: &source };
     let events = |event| tell(surroundings, start.task, event);
-    let sink = StoreSink(store);
+    let sink = StoreSink { store, failure: Mutex::new(None) };
     let context = RunContext { sink: &sink, cancel: stop, events: &events };
-    let artifact = engine.run(&start.work, &inputs, &context).map_err(Failure::Verdict)?;
+    let ran = engine.run(&start.work, &inputs, &context);
+    let artifact = ran.map_err(|error| match sink.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(reason) => Failure::Store(reason),
+        None => Failure::Verdict(error),
+    })?;
     let expected = output_kind(start.task.kind);
     if artifact.kind != expected {
         return Err(Failure::Engine(format!("made an artifact of kind {}, not {expected}", artifact.kind)));
     }
     let record = || {
         let made = store.put(artifact.kind, &artifact.bytes)?;
+        // Kept before it is recorded: what a killed job recorded is there when it goes on.
+        keep(surroundings, &made)?;
         let output = store.record(start.key.digest(), made)?;
-        if let Some(root) = root {
-            store.pin(root, &[output])?;
-        }
+        keep(surroundings, &output)?;
         Ok::<_, StoreError>(output)
     };
     let output = record().map_err(|error| Failure::Store(error.to_string()))?;
@@ -115,6 +119,11 @@ fn run(surroundings: &Surroundings, start: &Start) -> Result<Made, Failure> {
     let is_ours = output == artifact.digest();
     let execution = (start.task == TaskName::EXECUTE && is_ours).then_some(artifact.bytes);
     Ok(Made { output, execution })
+}
+
+/// Adds an artifact to the job's root.
+pub fn keep(surroundings: &Surroundings, digest: &Digest) -> Result<(), StoreError> {
+    surroundings.root.as_deref().map_or(Ok(()), |root| surroundings.store.pin(root, &[*digest]))
 }
 
 fn tell(surroundings: &Surroundings, task: TaskName, event: Event) {
@@ -174,10 +183,18 @@ impl ArtifactSource for StoreSource<'_> {
 }
 
 /// The store as tasks write it.
-struct StoreSink<'a>(&'a Store);
+struct StoreSink<'a> {
+    store: &'a Store,
+    /// Why the store could not write. Another attempt would meet the same full disk, so it decides over the task's verdict.
+    failure: Mutex<Option<String>>,
+}
 
 impl ArtifactSink for StoreSink<'_> {
     fn put(&self, artifact: Artifact) -> Result<Digest, TaskError> {
-        self.0.put(artifact.kind, &artifact.bytes).map_err(|error| TaskError::Retry(error.to_string()))
+        self.store.put(artifact.kind, &artifact.bytes).map_err(|error| {
+            let reason = error.to_string();
+            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
+            TaskError::Retry(reason)
+        })
     }
 }

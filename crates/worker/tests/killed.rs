@@ -50,11 +50,10 @@ fn after_a_kill_only_unfinished_tasks_run() {
         victim.kill().unwrap();
         victim.wait().unwrap();
 
-        let store = Store::open_dir(dir.path()).unwrap();
-        // Nothing a collection may take: the killed job still has its root.
-        let references = |_, bytes: &[u8]| fake::references(bytes);
-        store.gc(false, &references).unwrap();
         let recorded = recorded(dir.path());
+        let store = Store::open_dir(dir.path()).unwrap();
+        // A collection takes nothing that was recorded: the killed job still has its root.
+        store.gc(false, &|_, bytes| fake::references(bytes)).unwrap();
         let engine = Arc::new(FakeEngine::new());
         let report = run(&engine, &store);
         assert_eq!(report.tasks_run, total - recorded.min(total), "killed after {kill_after_ms} ms");

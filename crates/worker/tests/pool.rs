@@ -258,6 +258,26 @@ fn a_fault_stops_the_others_and_leaves_no_root() {
 }
 
 #[test]
+fn a_store_that_cannot_write_is_to_blame_and_not_the_task() {
+    /// Puts a file where the store has its artifacts, as soon as there is a segment.
+    struct Saboteur(std::path::PathBuf);
+    impl Observer for Saboteur {
+        fn on(&self, event: &PoolEvent) {
+            if matches!(event, PoolEvent::Segment { index: 0, .. }) {
+                std::fs::remove_dir_all(&self.0).unwrap();
+                std::fs::write(&self.0, "in the way").unwrap();
+            }
+        }
+    }
+    let bench = Bench::new(FakeEngine { segment_pause: Duration::from_millis(20), ..FakeEngine::new() });
+    let saboteur = Saboteur(bench.store.path().join("artifacts"));
+    let config = PoolConfig::new(RAM, 2, 2);
+    let error = bench.prove_with(&job(2, 1), config, &saboteur, &CancelToken::default()).unwrap_err();
+    assert!(matches!(&error, JobError::Store(_)), "{error}");
+    assert!(error.to_string().contains("artifacts"), "{error}");
+}
+
+#[test]
 fn a_budget_too_small_says_how_much_is_needed() {
     let bench = Bench::new(FakeEngine::new());
     let config = PoolConfig::new(1099, 2, 2);
