@@ -6,7 +6,7 @@
 #
 # Needs a Rust compiler with the source of its standard library, because std is built for the guest as well:
 #   rustup toolchain install nightly --component rust-src          (preferred when it is there), or
-#   apt-get install rustc-web rust-web-src cargo-web               (Debian), with rustup's or Debian's rust-lld.
+#   apt-get install rustc-web rust-web-src cargo-web lld           (Debian); rustup's rust-lld is taken before lld.
 # GUEST_RUSTC=/path/to/rustc chooses a compiler.
 set -eu
 
@@ -53,11 +53,12 @@ find_linker() {
       if [ -x "$linker" ]; then echo "$linker"; return; fi
     done
   done
+  command -v ld.lld || true
 }
 linker=$(find_linker)
 if [ -z "$linker" ]; then
-  echo "error: no rust-lld, the linker for $target" >&2
-  echo "hint: it comes with any toolchain of rustup" >&2
+  echo "error: no rust-lld or ld.lld to link with" >&2
+  echo "hint: rust-lld comes with any toolchain of rustup, ld.lld with Debian's package lld" >&2
   exit 1
 fi
 
