@@ -101,6 +101,8 @@ fn run_command(shown: &Shown, folder: &Path, status: i32) -> Result<(i32, String
         .args(["-c", &format!("exec 2>&1\n(exit {status})\n{}", shown.command)])
         .current_dir(folder)
         .env("PATH", path)
+        // Examples need not say where, and leave nothing in the store of whoever runs them.
+        .env("PHALANX_STORE", folder.join("store"))
         .output()
         .with_context(|| format!("cannot run `{}`", shown.command))?;
     let code = output.status.code().with_context(|| format!("`{}` was killed", shown.command))?;
