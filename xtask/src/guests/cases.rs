@@ -85,7 +85,8 @@ impl Case {
         match &self.outcome {
             Outcome::Reveals(expected) => {
                 ensure!(output.status.success(), "`{text}` failed, {}\n{stderr}{stdout}", output.status);
-                let report: Value = serde_json::from_str(&stdout).with_context(|| format!("`{text}` printed no JSON"))?;
+                let report: Value =
+                    serde_json::from_str(&stdout).with_context(|| format!("`{text}` printed no JSON"))?;
                 let revealed = report["public_values"].as_str();
                 let revealed = revealed.with_context(|| format!("`{text}` printed no `public_values`"))?;
                 let revealed = revealed.strip_prefix("0x").unwrap_or(revealed);

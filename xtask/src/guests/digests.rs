@@ -48,7 +48,8 @@ impl Digests {
     pub fn read(folder: &Path) -> Result<Self> {
         let path = file(folder);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&text).with_context(|| format!("{} is not as `cargo xtask guests --build` writes it", path.display()))
+        Self::parse(&text)
+            .with_context(|| format!("{} is not as `cargo xtask guests --build` writes it", path.display()))
     }
 
     fn parse(text: &str) -> Result<Self> {
@@ -72,7 +73,8 @@ impl Digests {
     }
 
     fn json(&self) -> Value {
-        let guests = self.guests.iter().map(|(name, elf)| json!({"name": name, "blake3": elf.blake3, "bytes": elf.bytes}));
+        let guests =
+            self.guests.iter().map(|(name, elf)| json!({"name": name, "blake3": elf.blake3, "bytes": elf.bytes}));
         json!({"compiler": self.compiler, "guests": guests.collect::<Vec<_>>()})
     }
 
@@ -83,8 +85,8 @@ impl Digests {
             match (self.guests.get(name), other.guests.get(name)) {
                 (Some(ours), Some(theirs)) if ours == theirs => {}
                 (Some(ours), Some(theirs)) => {
-                    let [ours, theirs] =
-                        [ours, theirs].map(|elf| format!("{} ({} bytes)", &elf.blake3[..16.min(elf.blake3.len())], elf.bytes));
+                    let [ours, theirs] = [ours, theirs]
+                        .map(|elf| format!("{} ({} bytes)", &elf.blake3[..16.min(elf.blake3.len())], elf.bytes));
                     return Some(format!("{name} is {ours} here and {theirs} there"));
                 }
                 (None, _) => return Some(format!("{name} is not listed")),
