@@ -4,11 +4,17 @@
 //! In: a [`Task`](phalanx_plan::Task) and the digests of its inputs. Out: one artifact. Only this crate names OpenVM.
 
 mod cost;
+pub mod elf;
 mod error;
+mod execution;
+#[cfg(feature = "openvm")]
+pub mod openvm;
 mod run;
+pub mod stdin;
 
 pub use cost::{Cost, CostHint};
 pub use error::{Fault, TaskError};
+pub use execution::{EXECUTION_BYTES_MAX, Execution, ExecutionError, SegmentEntry};
 pub use run::{
     Artifact, ArtifactSink, ArtifactSource, CancelToken, Event, Inputs, RunContext, SegmentReady, SourceError,
 };

@@ -1,0 +1,21 @@
+//! The four tasks on real programs: what they make verifies, and each can run alone, in any order.
+
+mod support;
+
+use phalanx_engine::{Engine, stdin::Stdin};
+use support::{Bench, guest};
+
+#[test]
+fn fibonacci_in_one_segment_becomes_a_receipt() {
+    let mut bench = Bench::new();
+    let stdin = Stdin { items: vec![1000u64.to_le_bytes().to_vec()] };
+    let execution = bench.execute(&guest("fibonacci"), &stdin, u64::MAX).unwrap();
+    println!("cycles {} segments {} pv {:02x?}", execution.cycles, execution.segments.len(), execution.public_values);
+    let proofs = bench.prove_all(&execution).unwrap();
+    let root = bench.fold_all(proofs).unwrap();
+    let receipt = bench.seal(root).unwrap();
+    let claim = phalanx_receipt::verify(&receipt).unwrap();
+    assert_eq!(claim.public_values, execution.public_values);
+    assert_eq!(claim.program, bench.engine.program_id(&guest("fibonacci")).unwrap());
+    assert_eq!(&receipt.engine, bench.engine.id());
+}
