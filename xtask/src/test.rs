@@ -120,11 +120,9 @@ fn call(args: &[&str]) -> Result<Outcome> {
 
 fn fmt(_: &mut Counts) -> Result<Outcome> {
     run_shown(&mut cargo(&["fmt", "--all", "--check"]))?;
-    // Without --all, which would format what they depend on once more.
-    for workspace in ["guests/Cargo.toml", "fuzz/Cargo.toml"] {
-        run_shown(&mut cargo(&["fmt", "--check", "--manifest-path", workspace]))?;
-    }
-    Ok(Outcome::Passed)
+    run_shown(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", "guests/Cargo.toml"]))?;
+    // Without --all, which would format the crates it depends on once more.
+    pass(&mut cargo(&["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"]))
 }
 
 fn tidy(counts: &mut Counts) -> Result<Outcome> {
