@@ -133,3 +133,57 @@ impl ExecutionProof {
         Ok(Self { stark, revealed, deferral, sizes })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use openvm_stark_backend::codec::Encode as _;
+
+    use super::*;
+    use crate::Receipt;
+
+    fn golden() -> Vec<u8> {
+        Receipt::decode(include_bytes!("../tests/golden/fibonacci-20.receipt")).unwrap().proof
+    }
+
+    #[test]
+    fn upstream_encodes_what_was_read_to_the_same_bytes() {
+        let bytes = golden();
+        let proof = ExecutionProof::decode(&bytes).unwrap();
+        let again = proof.stark.encode_to_vec().unwrap();
+        assert_eq!(again, bytes[..again.len()]);
+        let Sizes { traces, gkr, constraints, stacking, whir, memory } = proof.sizes;
+        assert_eq!(traces + gkr + constraints + stacking + whir, again.len());
+        assert_eq!(again.len() + memory, bytes.len());
+    }
+
+    #[test]
+    fn every_cut_is_refused() {
+        let bytes = golden();
+        for len in (0..bytes.len()).step_by(509) {
+            assert!(ExecutionProof::decode(&bytes[..len]).is_err(), "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn a_byte_too_many_is_refused() {
+        let mut bytes = golden();
+        bytes.push(0);
+        assert_eq!(ExecutionProof::decode(&bytes).unwrap_err().problem, Problem::TooLong(1));
+    }
+
+    #[test]
+    fn a_count_that_promises_too_much_is_refused_before_anything_is_allocated() {
+        // Every word that is a small number may be a count; none may ask for more than there is.
+        let bytes = golden();
+        for at in (0..bytes.len() - 4).step_by(4).filter(|at| bytes[at + 2] == 0 && bytes[at + 3] == 0) {
+            for count in [0, 1 << 20, i32::MAX as u32, u32::MAX] {
+                let mut bytes = bytes.clone();
+                bytes[at..at + 4].copy_from_slice(&count.to_le_bytes());
+                if let Ok(proof) = ExecutionProof::decode(&bytes) {
+                    // It was a value: the proof keeps its shape and says something else.
+                    assert_ne!(proof.stark.encode_to_vec().unwrap(), golden());
+                }
+            }
+        }
+    }
+}

@@ -78,3 +78,6 @@ fn check(key: &VerifyingKey, proof: &ExecutionProof, exposed: &Exposed) -> Resul
     openvm_stark_backend::verifier::verify(&config, &key.stark, &proof.stark, &mut default_duplex_sponge())?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
