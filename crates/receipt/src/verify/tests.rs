@@ -142,7 +142,7 @@ finds!(another_final_deferral, Rejected::MemoryRoot { what: "the final deferral 
 });
 // What no other check binds, the STARK does.
 finds!(another_commitment, Rejected::Stark(_), |p| p.stark.common_main_commit[0] += F::ONE);
-finds!(another_opening, Rejected::Stark(_), |p| p.stark.whir_proof.final_poly[0] += F::ONE.into());
+finds!(another_opening, Rejected::Stark(_), |p| p.stark.whir_proof.final_poly[0] += F::ONE);
 
 #[test]
 fn another_program_is_another_name() {
