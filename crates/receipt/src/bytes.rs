@@ -53,7 +53,8 @@ impl<'a> Reader<'a> {
 pub(crate) fn zstd_bounded(packed: &[u8], max: usize) -> Result<Vec<u8>, String> {
     let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
     let mut plain = Vec::new();
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(|error| error.to_string())?.single_frame();
+    let mut decoder =
+        zstd::stream::read::Decoder::with_buffer(packed).map_err(|error| error.to_string())?.single_frame();
     decoder.by_ref().take(limit).read_to_end(&mut plain).map_err(|error| error.to_string())?;
     if plain.len() > max {
         return Err(format!("unpacks to more than {max} bytes"));

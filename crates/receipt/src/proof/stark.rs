@@ -141,7 +141,8 @@ fn whir(fields: &mut Fields<'_>) -> Result<WhirProof<SC>, ProofError> {
     let codeword_commits = fields.part("WHIR commitments").commits()?;
     let later_rounds = codeword_commits.len();
     let rounds = later_rounds.saturating_add(1);
-    let Some(folds) = sumcheck_rounds.checked_div(rounds).filter(|folds| folds.checked_mul(rounds) == Some(sumcheck_rounds))
+    let Some(folds) =
+        sumcheck_rounds.checked_div(rounds).filter(|folds| folds.checked_mul(rounds) == Some(sumcheck_rounds))
     else {
         return fields.fail(Problem::Value { got: sumcheck_rounds, expected: rounds });
     };

@@ -63,7 +63,8 @@ fn the_golden_proof_passes_every_check() {
     verdict(&golden()).unwrap();
 }
 
-finds!(a_proof_that_exposes_nothing, Rejected::Exposed { circuit: 0, got: 0, .. }, |p| p.stark.public_values[0].clear());
+finds!(a_proof_that_exposes_nothing, Rejected::Exposed { circuit: 0, got: 0, .. }, |p| p.stark.public_values[0]
+    .clear());
 finds!(a_value_too_few, Rejected::Exposed { circuit: 1, got: 27, expected: 28 }, |p| {
     p.stark.public_values[1].pop();
 });

@@ -113,7 +113,9 @@ impl KeyCache {
     pub fn clear(&self) -> Result<u64, KeysError> {
         let bytes = size(&self.root);
         match fs::remove_dir_all(&self.root) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(KeysError::Io { path: self.root.clone(), error }),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(KeysError::Io { path: self.root.clone(), error })
+            }
             _ => Ok(bytes),
         }
     }

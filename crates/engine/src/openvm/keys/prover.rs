@@ -119,9 +119,8 @@ impl ProvingKeys {
 
     /// Folds the leaf layer's proofs; built on first use.
     pub fn internal_for_leaf(&self) -> &InternalProver {
-        self.internal_for_leaf.get_or_init(|| {
-            self.build(vk(&self.fold.agg.prefix.leaf), &self.fold.agg.prefix.internal_for_leaf, false)
-        })
+        self.internal_for_leaf
+            .get_or_init(|| self.build(vk(&self.fold.agg.prefix.leaf), &self.fold.agg.prefix.internal_for_leaf, false))
     }
 
     /// Folds everything above, its own proofs included; built on first use.
@@ -180,7 +179,12 @@ impl ProvingKeys {
         key: &Arc<MultiStarkProvingKey<SC>>,
         verifies_itself: bool,
     ) -> InnerProver<N> {
-        InnerProver::from_pk::<BabyBearPoseidon2CpuEngine>(child, key.clone(), verifies_itself, Some(self.fold.hook.hook_cached_commit))
+        InnerProver::from_pk::<BabyBearPoseidon2CpuEngine>(
+            child,
+            key.clone(),
+            verifies_itself,
+            Some(self.fold.hook.hook_cached_commit),
+        )
     }
 }
 
