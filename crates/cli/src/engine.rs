@@ -18,6 +18,8 @@ pub struct Chip {
     pub rows: u64,
     /// Cells of its trace, padding included: what is committed to and what memory follows.
     pub cells: u64,
+    /// Rows times interactions, padding included.
+    pub interaction_cells: u64,
 }
 
 /// The cached proving keys.
@@ -49,7 +51,7 @@ mod with_openvm {
     use phalanx_claim::{ArtifactKind, Digest, ProgramId};
     use phalanx_engine::{
         ArtifactSource, Engine, Execution, Fault,
-        openvm::{OpenVmEngine, references},
+        openvm::{self, OpenVmEngine, references},
     };
     use phalanx_plan::{Calibration, Sizing, SizingError, SizingRequest};
 
@@ -72,13 +74,17 @@ mod with_openvm {
 
         /// Names a program.
         pub fn program_id(&self, elf: &[u8]) -> std::result::Result<ProgramId, Fault> {
-            self.0.program_id(elf)
+            openvm::program_id(elf)
         }
 
         /// What an execution cost, chip by chip, the most expensive first.
         pub fn profile(&self, execution: &Execution, source: &dyn ArtifactSource) -> Result<Vec<Chip>> {
-            let chip =
-                |cost: phalanx_engine::openvm::ChipCost| Chip { chip: cost.chip, rows: cost.rows, cells: cost.cells };
+            let chip = |cost: phalanx_engine::openvm::ChipCost| Chip {
+                chip: cost.chip,
+                rows: cost.rows,
+                cells: cost.cells,
+                interaction_cells: cost.interaction_cells,
+            };
             let costs = self.0.profile(execution, source).map_err(|error| Error::from(&error))?;
             Ok(costs.into_iter().map(chip).collect())
         }

@@ -16,6 +16,6 @@ fn fibonacci_in_one_segment_becomes_a_receipt() {
     let receipt = bench.seal(root).unwrap();
     let claim = phalanx_receipt::verify(&receipt).unwrap();
     assert_eq!(claim.public_values, execution.public_values);
-    assert_eq!(claim.program, bench.engine.program_id(&guest("fibonacci")).unwrap());
+    assert_eq!(claim.program, phalanx_engine::openvm::program_id(&guest("fibonacci")).unwrap());
     assert_eq!(&receipt.engine, bench.engine.id());
 }

@@ -96,7 +96,7 @@ fn lines(program_id: &str, report: &ExecuteReport, chips: &[Chip]) -> Vec<String
         lines.push(String::new());
         lines.push(format!("{:<width$}  {:>15}  {:>17}  share of cells", "chip", "rows", "cells"));
     }
-    for Chip { chip, rows, cells: own } in chips.iter().filter(|chip| chip.cells > 0) {
+    for Chip { chip, rows, cells: own, .. } in chips.iter().filter(|chip| chip.cells > 0) {
         let share = *own as f64 * 100.0 / cells as f64;
         lines.push(format!("{chip:<width$}  {:>15}  {:>17}  {share:5.1} %", thousands(*rows), thousands(*own)));
     }

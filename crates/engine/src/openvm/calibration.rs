@@ -36,6 +36,8 @@ pub(super) struct Calibration {
     pub folds: Vec<FoldCost>,
     /// Sealing.
     pub seal: FoldCost,
+    /// The same in cycles, for choosing a segment size before anything has run.
+    pub sizing: phalanx_plan::Calibration,
 }
 
 impl Calibration {

@@ -36,8 +36,7 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// The id of the program.
-    pub fn id(&self, loaded: &Loaded) -> Result<ProgramId, Fault> {
+    fn id(&self, loaded: &Loaded) -> Result<ProgramId, Fault> {
         Ok(self.committed(loaded)?.0)
     }
 

@@ -28,8 +28,10 @@ mod segment;
 mod touched;
 mod vm_table;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
+use openvm_circuit::arch::instructions::exe::VmExe;
+use openvm_sdk::F;
 use phalanx_claim::{ArtifactKind, EngineId, ProgramId};
 use phalanx_plan::{FoldShape, Task};
 
@@ -41,6 +43,7 @@ use crate::{
 };
 use keys::{KeyCache, KeysError};
 use loaded::Loaded;
+use vm_table::VmTable;
 
 /// OpenVM 2.0.2 on the CPU.
 pub struct OpenVmEngine {
@@ -59,20 +62,34 @@ impl OpenVmEngine {
         })
     }
 
-    /// The id of a program: what receipts of it name.
-    pub fn program_id(&self, file: &[u8]) -> Result<ProgramId, Fault> {
-        self.loaded.program(file)?.id(&self.loaded)
-    }
-
     /// What each chip of the VM contributed to an execution, most expensive first. Reads its segments.
     pub fn profile(&self, execution: &Execution, source: &dyn ArtifactSource) -> Result<Vec<ChipCost>, TaskError> {
         profile::profile(&self.loaded.table().airs, execution, source)
+    }
+
+    /// The constants that segment sizes are chosen from.
+    pub fn calibration(&self) -> phalanx_plan::Calibration {
+        self.loaded.calibration().sizing.clone()
     }
 
     /// Where the proving keys are.
     pub fn keys(&self) -> &KeyCache {
         self.loaded.cache()
     }
+}
+
+/// The id of a program, computed without keys and without an engine.
+pub fn program_id(file: &[u8]) -> Result<ProgramId, Fault> {
+    let config = config::vm_config(Some(VmTable::committed().deferral));
+    let program = program::LoadedProgram::new(file, &config)?;
+    let vm = backend::keyless_vm(config, config::app_params()).map_err(Fault::BadElf)?;
+    Ok(program.commit(&vm).0)
+}
+
+/// The program as upstream's SDK takes it, for comparisons with upstream.
+pub fn upstream_exe(file: &[u8]) -> Result<Arc<VmExe<F>>, Fault> {
+    let config = config::vm_config(Some(VmTable::committed().deferral));
+    Ok(program::LoadedProgram::new(file, &config)?.exe)
 }
 
 impl Engine for OpenVmEngine {

@@ -15,6 +15,8 @@ pub struct ChipCost {
     pub rows: u64,
     /// Cells of the main trace, padding included: what is committed to and what memory follows.
     pub cells: u64,
+    /// Rows times interactions, padding included: what the LogUp argument is over.
+    pub interaction_cells: u64,
 }
 
 pub(super) fn profile(
@@ -22,14 +24,16 @@ pub(super) fn profile(
     execution: &Execution,
     source: &dyn ArtifactSource,
 ) -> Result<Vec<ChipCost>, TaskError> {
-    let zero = |name: &String| ChipCost { chip: name.clone(), rows: 0, cells: 0 };
+    let zero = |name: &String| ChipCost { chip: name.clone(), rows: 0, cells: 0, interaction_cells: 0 };
     let mut costs: Vec<_> = airs.airs.iter().map(|air| zero(&air.name)).collect();
     for entry in &execution.segments {
         let segment = Segment::decode(&source.get(&entry.digest, ArtifactKind::Segment)?)?;
         for ((cost, air), &rows) in costs.iter_mut().zip(&airs.airs).zip(&segment.heights) {
             cost.rows += u64::from(rows);
             if rows > 0 {
-                cost.cells += u64::from(rows).next_power_of_two() * air.width;
+                let padded = u64::from(rows).next_power_of_two();
+                cost.cells += padded * air.width;
+                cost.interaction_cells += padded * air.interactions;
             }
         }
     }

@@ -3,10 +3,8 @@
 //! Read from a committed table, so that executing needs no key. A test holds the table against the keys;
 //! `cargo run --release -p phalanx-engine --example vm_table` prints it anew.
 
-use openvm_circuit::arch::{PROGRAM_AIR_ID, execution_mode::MeteredCtx};
-use openvm_sdk::SC;
+use openvm_circuit::arch::PROGRAM_AIR_ID;
 use openvm_sdk_config::deferral::DeferralConfig;
-use openvm_stark_backend::keygen::types::MultiStarkProvingKey;
 use serde::{Deserialize, Serialize};
 
 use super::cost_model::Size;
@@ -51,18 +49,6 @@ pub(super) struct AirTable {
 }
 
 impl AirTable {
-    /// The table of a key; `metered` is a context of a VM with that key, which knows the constant heights.
-    pub fn of_key(key: &MultiStarkProvingKey<SC>, metered: &MeteredCtx) -> Self {
-        let constants = metered.is_trace_height_constant.iter().zip(&metered.trace_heights);
-        let airs = key.per_air.iter().zip(constants).map(|(air, (constant, rows))| Air {
-            name: air.air_name.clone(),
-            width: air.vk.params.width.total_width() as u64,
-            interactions: air.vk.symbolic_constraints.interactions.len() as u64,
-            constant_rows: constant.then_some(*rows),
-        });
-        Self { airs: airs.collect() }
-    }
-
     /// The table for one program, whose code is a trace of constant height.
     pub fn for_program(&self, instructions: usize) -> Self {
         let mut table = self.clone();
@@ -87,15 +73,33 @@ impl AirTable {
 
 #[cfg(test)]
 mod tests {
-    use openvm_circuit::arch::instructions::{exe::VmExe, program::Program};
+    use openvm_circuit::arch::{
+        execution_mode::MeteredCtx,
+        instructions::{exe::VmExe, program::Program},
+    };
+    use openvm_sdk::SC;
     use openvm_sdk_config::SdkVmCpuBuilder;
-    use openvm_stark_backend::{StarkEngine, prover::DeviceDataTransporter};
+    use openvm_stark_backend::{
+        StarkEngine, keygen::types::MultiStarkProvingKey, prover::DeviceDataTransporter,
+    };
 
     use super::*;
     use crate::openvm::{
         backend::{Prover, Vm},
         keys::KeyCache,
     };
+
+    /// The table of a key; `metered` is a context of a VM with that key, which knows the constant heights.
+    fn of_key(key: &MultiStarkProvingKey<SC>, metered: &MeteredCtx) -> AirTable {
+        let constants = metered.is_trace_height_constant.iter().zip(&metered.trace_heights);
+        let airs = key.per_air.iter().zip(constants).map(|(air, (constant, rows))| Air {
+            name: air.air_name.clone(),
+            width: air.vk.params.width.total_width() as u64,
+            interactions: air.vk.symbolic_constraints.interactions.len() as u64,
+            constant_rows: constant.then_some(*rows),
+        });
+        AirTable { airs: airs.collect() }
+    }
 
     /// `PHALANX_BLESS=1` writes the table anew.
     #[test]
@@ -109,7 +113,7 @@ mod tests {
         let table = VmTable {
             deferral: key.vm_config.deferral.clone().unwrap(),
             of_executor: vm.executor_idx_to_air_idx(),
-            airs: AirTable::of_key(&key.vm_pk, &metered),
+            airs: of_key(&key.vm_pk, &metered),
         };
         let text = serde_json::to_string_pretty(&table).unwrap() + "\n";
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/openvm/vm_table.json");
