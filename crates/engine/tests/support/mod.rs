@@ -1,6 +1,9 @@
 //! An engine with a store in memory, and one method for each task.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub mod asm;
+pub mod cases;
+
 use std::{
     collections::HashMap,
     path::Path,
@@ -22,29 +25,41 @@ pub fn guest(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Artifacts in memory.
+/// Artifacts in memory, with an account of what was written and read.
 #[derive(Default)]
-pub struct Memory(Mutex<HashMap<Digest, Artifact>>);
+pub struct Memory {
+    artifacts: Mutex<HashMap<Digest, Artifact>>,
+    written: Mutex<HashMap<ArtifactKind, usize>>,
+    read: Mutex<HashMap<ArtifactKind, usize>>,
+}
 
 impl Memory {
-    /// How many bytes of a kind there are.
-    pub fn bytes(&self, kind: ArtifactKind) -> usize {
-        self.0.lock().unwrap().values().filter(|artifact| artifact.kind == kind).map(|artifact| artifact.bytes.len()).sum()
+    /// Bytes of a kind that were written, again and again if they were.
+    pub fn written(&self, kind: ArtifactKind) -> usize {
+        self.written.lock().unwrap().get(&kind).copied().unwrap_or(0)
+    }
+
+    /// Bytes of a kind that were read.
+    pub fn read(&self, kind: ArtifactKind) -> usize {
+        self.read.lock().unwrap().get(&kind).copied().unwrap_or(0)
     }
 }
 
 impl ArtifactSource for Memory {
     fn get(&self, digest: &Digest, kind: ArtifactKind) -> Result<Arc<[u8]>, SourceError> {
-        let artifacts = self.0.lock().unwrap();
+        let artifacts = self.artifacts.lock().unwrap();
         let artifact = artifacts.get(digest).filter(|artifact| artifact.kind == kind);
-        artifact.map(|artifact| artifact.bytes.clone().into()).ok_or(SourceError::Missing { digest: *digest, kind })
+        let artifact = artifact.ok_or(SourceError::Missing { digest: *digest, kind })?;
+        *self.read.lock().unwrap().entry(kind).or_default() += artifact.bytes.len();
+        Ok(artifact.bytes.clone().into())
     }
 }
 
 impl ArtifactSink for Memory {
     fn put(&self, artifact: Artifact) -> Result<Digest, TaskError> {
         let digest = artifact.digest();
-        self.0.lock().unwrap().insert(digest, artifact);
+        *self.written.lock().unwrap().entry(artifact.kind).or_default() += artifact.bytes.len();
+        self.artifacts.lock().unwrap().insert(digest, artifact);
         Ok(digest)
     }
 }
