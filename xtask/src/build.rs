@@ -20,3 +20,9 @@ pub fn phalanx() -> Result<PathBuf> {
     run(cargo(&["build"]).args(PACKAGES).args(["--bin", "phalanx"]).args(A_TEST))?;
     Ok(target_dir().join("release/phalanx"))
 }
+
+/// Builds the plain SDK that benches compare with, unless it is built, and says where it is.
+pub fn sdk_baseline() -> Result<PathBuf> {
+    run(cargo(&["build"]).args(PACKAGES).args(["--bin", "phalanx", "--example", "sdk_baseline"]).args(A_TEST))?;
+    Ok(target_dir().join("release/examples/sdk_baseline"))
+}

@@ -99,7 +99,7 @@ fn json(command: &mut Command) -> Result<Value> {
 }
 
 /// A list of `len` numbers in no order as little-endian bytes, and the same in ascending order.
-fn list(len: u32) -> (Vec<u8>, Vec<u8>) {
+pub fn list(len: u32) -> (Vec<u8>, Vec<u8>) {
     let bytes = |list: &[u32]| list.iter().flat_map(|number| number.to_le_bytes()).collect();
     // Knuth's multiplicative hash: a permutation, the same on every machine.
     let mut list: Vec<u32> = (0..len).map(|i| i.wrapping_mul(2_654_435_761)).collect();

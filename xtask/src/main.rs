@@ -2,6 +2,7 @@
 //! none of our crates, so that it compiles in seconds.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod build;
 mod command;
 mod console;
@@ -32,6 +33,8 @@ enum Task {
     Test(test::TestArgs),
     /// Builds the guest programs, or checks that the committed ones are what their sources give
     Guests(guests::GuestsArgs),
+    /// Measures Phalanx against the plain SDK and against the numbers it is to reach
+    Bench(bench::BenchArgs),
     /// Feeds random bytes to the decoders
     Fuzz(fuzz::FuzzArgs),
     /// Checks the links between the pages of the documentation, and with --run the commands in them
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::Demo(args) => demo::run(args),
         Task::Test(args) => test::run(args),
         Task::Guests(args) => guests::run(args),
+        Task::Bench(args) => bench::run(args),
         Task::Fuzz(args) => fuzz::run(args),
         Task::Docs(args) => docs::run(args),
     };

@@ -1,0 +1,174 @@
+//! The benches: what Phalanx takes, beside upstream's SDK and beside the numbers it is to reach. In: names of benches.
+//! Out: tables on stdout and in `bench/RESULTS.md`, and with `--calibrate` the constants of the cost model.
+//!
+//! Measures the built programs from outside, by their own reports and the kernel's counters. Variants take turns within
+//! one run, so that a machine that gets slower meets all of them alike.
+
+mod allocator;
+mod calibrate;
+mod execute;
+mod lab;
+mod machine;
+mod process;
+mod ram;
+mod receipt;
+mod results;
+mod resume;
+mod section;
+mod stats;
+mod tasks;
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use self::{lab::Lab, machine::Machine, results::Part, section::Section};
+use crate::{
+    build,
+    command::{self, command, target_dir},
+};
+
+/// One bench.
+struct Bench {
+    name: &'static str,
+    title: &'static str,
+    run: fn(&Lab, &Machine) -> Result<Section>,
+    /// Whether it also needs the program with the plain SDK.
+    needs_sdk: bool,
+}
+
+static BENCHES: [Bench; 7] = [
+    Bench {
+        name: "receipt-1",
+        title: "A receipt of one segment, against the SDK",
+        run: |lab, _| receipt::one(lab),
+        needs_sdk: true,
+    },
+    Bench {
+        name: "receipt-many",
+        title: "A receipt of four segments and more, against the SDK",
+        run: |lab, _| receipt::many(lab),
+        needs_sdk: true,
+    },
+    Bench { name: "ram", title: "RAM: budget and predictions", run: |lab, _| ram::run(lab), needs_sdk: false },
+    Bench {
+        name: "execute",
+        title: "Execution and its checkpoints",
+        run: |lab, _| execute::run(lab),
+        needs_sdk: false,
+    },
+    Bench { name: "again", title: "The same job again", run: |lab, _| resume::again(lab), needs_sdk: false },
+    Bench { name: "kill", title: "After `kill -9`", run: |lab, _| resume::kill(lab), needs_sdk: false },
+    Bench { name: "allocator", title: "The allocator's settings", run: |lab, _| allocator::run(lab), needs_sdk: false },
+];
+
+/// Runs only when asked for, because it writes constants that decide where segments end.
+static CALIBRATE: Bench =
+    Bench { name: "calibrate", title: "Constants of the cost model", run: calibrate::run, needs_sdk: false };
+
+#[derive(Args)]
+pub struct BenchArgs {
+    /// Benches to run; all of them if none is given
+    names: Vec<String>,
+    /// How often each variant runs; medians are over these
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// Measures the cost model's constants and writes them into the engine; runs no bench that is not named
+    #[arg(long)]
+    calibrate: bool,
+    /// Budgets for the bench `ram`
+    #[arg(long, value_name = "SIZE", value_delimiter = ',', default_value = "6G,8G,12G")]
+    ram: Vec<String>,
+    /// A phalanx that is already built
+    #[arg(long, value_name = "FILE")]
+    phalanx: Option<PathBuf>,
+    /// An engine example `sdk_baseline` that is already built
+    #[arg(long, value_name = "FILE")]
+    sdk: Option<PathBuf>,
+    /// Prints the names of the benches
+    #[arg(long)]
+    list: bool,
+}
+
+/// Runs the benches and writes the results of each as soon as it is done.
+pub fn run(args: BenchArgs) -> Result<()> {
+    if args.list {
+        BENCHES.iter().for_each(|bench| println!("{:<13} {}", bench.name, bench.title));
+        return Ok(());
+    }
+    let benches = chosen(&args.names, args.calibrate)?;
+    let phalanx = match args.phalanx {
+        Some(phalanx) => phalanx,
+        None => build::phalanx()?,
+    };
+    let sdk = match args.sdk {
+        Some(sdk) => sdk,
+        None if benches.iter().any(|bench| bench.needs_sdk) => build::sdk_baseline()?,
+        None => PathBuf::new(),
+    };
+    let folder = target_dir().join("bench");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let lab = Lab { phalanx, sdk, rounds: args.rounds.into(), ram: args.ram, folder };
+    let machine = Machine::this();
+    // Both sides find their keys on disk.
+    command::run(&mut command(&lab.phalanx, &["keys", "--warm", "--quiet"]))?;
+    let (mut reached, mut total) = (0, 0);
+    for bench in benches {
+        println!("\n== {}: {}", bench.name, bench.title);
+        let section = (bench.run)(&lab, &machine).with_context(|| format!("bench {} failed", bench.name))?;
+        reached += section.numbers.iter().filter(|number| number.is_met).count();
+        total += section.numbers.len();
+        let text = section.markdown();
+        println!("\n{text}");
+        let measured = format!("\n{} on {}, {} rounds.\n", machine.software(), machine.hardware(), lab.rounds);
+        record(bench, text + &measured)?;
+    }
+    println!("{reached} of {total} numbers reached; written to {}", shown_path());
+    Ok(())
+}
+
+/// Replaces the bench's part of the results; a new page gets a place for every bench, in order.
+fn record(bench: &Bench, text: String) -> Result<()> {
+    let part = |known: &Bench| Part {
+        name: known.name,
+        title: known.title,
+        text: (known.name == bench.name).then(|| text.clone()),
+    };
+    let parts: Vec<Part<'_>> = BENCHES.iter().chain([&CALIBRATE]).map(part).collect();
+    results::write(&parts)
+}
+
+fn chosen(names: &[String], calibrate: bool) -> Result<Vec<&'static Bench>> {
+    if let Some(unknown) = names.iter().find(|name| BENCHES.iter().all(|bench| bench.name != **name)) {
+        bail!("there is no bench `{unknown}`: `x bench --list` shows them");
+    }
+    let is_chosen = |bench: &&Bench| match names {
+        [] => !calibrate,
+        names => names.iter().any(|name| name == bench.name),
+    };
+    Ok(BENCHES.iter().filter(is_chosen).chain(calibrate.then_some(&CALIBRATE)).collect())
+}
+
+fn shown_path() -> String {
+    let path = results::path();
+    path.strip_prefix(command::root()).unwrap_or(&path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(asked: &[&str], calibrate: bool) -> Result<Vec<&'static str>> {
+        let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
+        Ok(chosen(&asked, calibrate)?.into_iter().map(|bench| bench.name).collect())
+    }
+
+    #[test]
+    fn constants_are_only_measured_when_asked_for() {
+        assert_eq!(names(&[], false).unwrap().len(), BENCHES.len());
+        assert_eq!(names(&[], true).unwrap(), ["calibrate"]);
+        assert_eq!(names(&["ram"], true).unwrap(), ["ram", "calibrate"]);
+        assert!(names(&["calibrate"], false).unwrap_err().to_string().contains("--list"));
+    }
+}

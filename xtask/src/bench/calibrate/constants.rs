@@ -1,0 +1,278 @@
+//! The constants of the cost model as `calibration.json` holds them.
+//!
+//! In: constants. Out: the file's text, in the order that its reader documents, rounded to what was measured.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::sample::ARITIES;
+
+/// Digits that the measurements are good for.
+const DIGITS: i32 = 4;
+
+/// Affine in cells.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Affine {
+    pub fixed: f64,
+    pub per_main_cell: f64,
+    pub per_interaction_cell: f64,
+}
+
+impl Affine {
+    /// From the coefficients in this order.
+    pub fn of(coefficients: &[f64]) -> Self {
+        Self { fixed: coefficients[0], per_main_cell: coefficients[1], per_interaction_cell: coefficients[2] }
+    }
+}
+
+/// Affine in children.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct FoldCost {
+    pub bytes_fixed: f64,
+    pub bytes_per_child: f64,
+    pub cpu_ms_fixed: f64,
+    pub cpu_ms_per_child: f64,
+}
+
+impl FoldCost {
+    /// Peak bytes of one fold.
+    pub fn bytes(&self, children: u32) -> f64 {
+        self.bytes_fixed + self.bytes_per_child * f64::from(children)
+    }
+}
+
+/// Proving a segment, affine in its cycles.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct SizingProve {
+    pub fixed_peak_bytes: f64,
+    pub peak_bytes_per_mcycle: f64,
+    pub fixed_cpu_ms: f64,
+    pub cpu_ms_per_mcycle: f64,
+}
+
+/// What calibration leaves as it was, or falls back to.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Kept {
+    pub execute_bytes: f64,
+    pub segment_cycles_min: u64,
+    pub segment_cycles_max: u64,
+    pub serial_fraction: f64,
+}
+
+impl Kept {
+    /// From the file as it is.
+    pub fn of(file: &Value) -> Result<Self> {
+        let number = |path: &str| file.pointer(path).with_context(|| format!("there is no {path}"));
+        let whole = |path| number(path)?.as_u64().with_context(|| format!("{path} is no whole number"));
+        let float = |path| number(path)?.as_f64().with_context(|| format!("{path} is no number"));
+        Ok(Self {
+            execute_bytes: float("/execute_bytes")?,
+            segment_cycles_min: whole("/sizing/segment_cycles_min")?,
+            segment_cycles_max: whole("/sizing/segment_cycles_max")?,
+            serial_fraction: float("/sizing/serial_fraction")?,
+        })
+    }
+}
+
+/// All constants.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Constants {
+    pub measured_on: String,
+    pub resident_bytes: f64,
+    pub execute_bytes: f64,
+    pub execute_cycles_per_ms: f64,
+    pub segment_bytes: Affine,
+    pub segment_cpu_ms: Affine,
+    pub folds: Vec<FoldCost>,
+    pub seal: FoldCost,
+    pub segment_cycles_min: u64,
+    pub segment_cycles_max: u64,
+    pub serial_fraction: f64,
+    pub prove: SizingProve,
+}
+
+impl Constants {
+    /// The file.
+    pub fn text(&self) -> String {
+        let affine = |affine: &Affine| {
+            let Affine { fixed, per_main_cell, per_interaction_cell } = affine;
+            let [fixed, main, interaction] = [fixed, per_main_cell, per_interaction_cell].map(|value| float(*value));
+            format!(r#"{{ "fixed": {fixed}, "per_main_cell": {main}, "per_interaction_cell": {interaction} }}"#)
+        };
+        let fold = |cost: &FoldCost| {
+            let FoldCost { bytes_fixed, bytes_per_child, cpu_ms_fixed, cpu_ms_per_child } = cost;
+            let [a, b, c, d] =
+                [bytes_fixed, bytes_per_child, cpu_ms_fixed, cpu_ms_per_child].map(|value| float(*value));
+            format!(r#"{{ "bytes_fixed": {a}, "bytes_per_child": {b}, "cpu_ms_fixed": {c}, "cpu_ms_per_child": {d} }}"#)
+        };
+        let full_fold = |(cost, arity): (&FoldCost, u32)| {
+            let [peak, fixed, child] = [cost.bytes(arity), cost.cpu_ms_fixed, cost.cpu_ms_per_child].map(whole);
+            format!(r#"      {{ "peak_bytes": {peak}, "fixed_cpu_ms": {fixed}, "cpu_ms_per_child": {child} }}"#)
+        };
+        let measured_on = Value::from(self.measured_on.as_str());
+        let folds: Vec<_> = self.folds.iter().map(|cost| format!("    {}", fold(cost))).collect();
+        let full_folds: Vec<_> = self.folds.iter().zip(ARITIES).map(full_fold).collect();
+        let SizingProve { fixed_peak_bytes, peak_bytes_per_mcycle, fixed_cpu_ms, cpu_ms_per_mcycle } = self.prove;
+        format!(
+            r#"{{
+  "measured_on": {measured_on},
+  "resident_bytes": {resident},
+  "execute_bytes": {execute_bytes},
+  "execute_cycles_per_ms": {cycles_per_ms},
+  "segment": {{
+    "peak_bytes": {segment_bytes},
+    "cpu_ms": {segment_cpu}
+  }},
+  "folds": [
+{folds}
+  ],
+  "seal": {seal},
+  "sizing": {{
+    "measured_on": {measured_on},
+    "base_bytes": {resident},
+    "execute_cycles_per_ms": {cycles_per_ms},
+    "segment_cycles_min": {cycles_min},
+    "segment_cycles_max": {cycles_max},
+    "serial_fraction": {serial},
+    "prove": {{
+      "fixed_peak_bytes": {prove_bytes},
+      "peak_bytes_per_mcycle": {prove_bytes_mcycle},
+      "fixed_cpu_ms": {prove_cpu},
+      "cpu_ms_per_mcycle": {prove_cpu_mcycle}
+    }},
+    "folds": [
+{full_folds}
+    ],
+    "seal": {{ "peak_bytes": {seal_bytes}, "cpu_ms": {seal_cpu} }}
+  }}
+}}
+"#,
+            resident = whole(self.resident_bytes),
+            execute_bytes = whole(self.execute_bytes),
+            cycles_per_ms = whole(self.execute_cycles_per_ms).max(1),
+            segment_bytes = affine(&self.segment_bytes),
+            segment_cpu = affine(&self.segment_cpu_ms),
+            folds = folds.join(",\n"),
+            seal = fold(&self.seal),
+            cycles_min = self.segment_cycles_min,
+            cycles_max = self.segment_cycles_max,
+            serial = float(self.serial_fraction),
+            prove_bytes = whole(fixed_peak_bytes),
+            prove_bytes_mcycle = whole(peak_bytes_per_mcycle),
+            prove_cpu = whole(fixed_cpu_ms),
+            prove_cpu_mcycle = whole(cpu_ms_per_mcycle),
+            full_folds = full_folds.join(",\n"),
+            seal_bytes = whole(self.seal.bytes(1)),
+            seal_cpu = whole(self.seal.cpu_ms_fixed),
+        )
+    }
+}
+
+/// Each number of either file with its path: `/sizing/base_bytes`, before, after.
+pub fn changes(before: &Value, after: &Value) -> Vec<[String; 3]> {
+    let mut changes = Vec::new();
+    walk(String::new(), after, &mut |path, after| {
+        let old = before.pointer(path).map_or("-".to_owned(), Value::to_string);
+        changes.push([path.to_owned(), old, after.to_string()]);
+    });
+    changes
+}
+
+fn walk(path: String, value: &Value, leaf: &mut impl FnMut(&str, &Value)) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| walk(format!("{path}/{name}"), value, leaf)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, value)| walk(format!("{path}/{index}"), value, leaf));
+        }
+        value => leaf(&path, value),
+    }
+}
+
+/// Rounded to the digits that count.
+fn rounded(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return 0.0;
+    }
+    let scale = 10_f64.powi(DIGITS - 1 - value.abs().log10().floor() as i32);
+    (value * scale).round() / scale
+}
+
+/// As JSON, recognisable as a number that need not be whole.
+fn float(value: f64) -> String {
+    format!("{:?}", rounded(value))
+}
+
+fn whole(value: f64) -> u64 {
+    rounded(value).round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn constants() -> Constants {
+        let fold = FoldCost {
+            bytes_fixed: 2_123_456_789.0,
+            bytes_per_child: 3e8,
+            cpu_ms_fixed: 9_000.4,
+            cpu_ms_per_child: 0.0,
+        };
+        Constants {
+            measured_on: "a \"machine\"".into(),
+            resident_bytes: 1e9,
+            execute_bytes: 3e8,
+            execute_cycles_per_ms: 25_000.0,
+            segment_bytes: Affine { fixed: 1.5e9, per_main_cell: 40.123456, per_interaction_cell: 0.0 },
+            segment_cpu_ms: Affine { fixed: 1_500.0, per_main_cell: 0.000_512_345, per_interaction_cell: 2e-7 },
+            folds: vec![fold; 3],
+            seal: FoldCost { bytes_per_child: 0.0, ..fold },
+            segment_cycles_min: 65_536,
+            segment_cycles_max: 4_194_304,
+            serial_fraction: 0.123_456,
+            prove: SizingProve {
+                fixed_peak_bytes: 1.5e9,
+                peak_bytes_per_mcycle: 5e9,
+                fixed_cpu_ms: 3e3,
+                cpu_ms_per_mcycle: 4e4,
+            },
+        }
+    }
+
+    fn paths(value: &Value) -> Vec<String> {
+        changes(value, value).into_iter().map(|[path, ..]| path).filter(|path| !path.contains("folds/")).collect()
+    }
+
+    #[test]
+    fn the_text_has_the_fields_of_the_committed_file() {
+        let committed: Value =
+            serde_json::from_str(include_str!("../../../../crates/engine/src/openvm/calibration.json")).unwrap();
+        let written: Value = serde_json::from_str(&constants().text()).unwrap();
+        assert_eq!(paths(&written), paths(&committed));
+        let fold_fields = |file: &Value, path: &str| paths(file.pointer(path).unwrap());
+        for path in ["/folds/0", "/sizing/folds/0"] {
+            assert_eq!(fold_fields(&written, path), fold_fields(&committed, path));
+        }
+        assert_eq!(written["folds"].as_array().unwrap().len(), ARITIES.len());
+        assert!(Kept::of(&written).is_ok());
+    }
+
+    #[test]
+    fn numbers_keep_the_digits_that_count() {
+        let written: Value = serde_json::from_str(&constants().text()).unwrap();
+        assert_eq!(written["segment"]["peak_bytes"]["per_main_cell"], 40.12);
+        assert_eq!(written["segment"]["cpu_ms"]["per_main_cell"], 0.000_512_3);
+        assert_eq!(written["folds"][0]["bytes_fixed"], 2_123_000_000.0);
+        // Four children at layer 0, three above.
+        assert_eq!(written["sizing"]["folds"][0]["peak_bytes"], 3_323_000_000_u64);
+        assert_eq!(written["sizing"]["folds"][2]["peak_bytes"], 3_023_000_000_u64);
+        assert_eq!(written["measured_on"], "a \"machine\"");
+    }
+
+    #[test]
+    fn changes_show_both_values() {
+        let [before, after] = [r#"{"a": {"b": [1, 2]}}"#, r#"{"a": {"b": [1, 3], "c": 4}}"#]
+            .map(|text| serde_json::from_str::<Value>(text).unwrap());
+        let changed: Vec<_> = changes(&before, &after).into_iter().filter(|[_, old, new]| old != new).collect();
+        assert_eq!(changed, [["/a/b/1", "2", "3"], ["/a/c", "-", "4"]]);
+    }
+}

@@ -1,0 +1,236 @@
+//! From samples to the models' constants, each with how well it fits. Pure.
+
+use anyhow::{Context, Result, ensure};
+
+use super::{
+    constants::{Affine, Constants, FoldCost, Kept, SizingProve},
+    fit::{Fit, Row, deviation, fit, predict},
+    sample::{ARITIES, Sample},
+};
+use crate::bench::stats::{largest, median};
+
+/// Resident bytes are rounded up to a multiple of this.
+const RESIDENT_GRAIN: f64 = 10e6;
+const MCYCLE: f64 = 1e6;
+
+/// What was measured.
+pub struct Measured<'a> {
+    pub samples: &'a [Sample],
+    /// Whether the model in cycles is fitted to the sample.
+    pub is_typical: &'a [bool],
+    pub execute_cycles_per_ms: f64,
+    pub execute_bytes: Option<f64>,
+    pub cores: usize,
+    pub measured_on: String,
+}
+
+/// One model and how it fits.
+pub struct Model {
+    pub name: String,
+    pub fit: Fit,
+    /// How many measurements it was fitted to.
+    pub rows: usize,
+    /// The measurement it is farthest from.
+    pub worst_at: String,
+}
+
+/// All constants, and the models they come from. `kept` are those that are not measured.
+pub fn constants(measured: &Measured<'_>, kept: &Kept) -> Result<(Constants, Vec<Model>)> {
+    let mut models = Vec::new();
+    let mut model = |name: String, rows: Vec<(String, Row)>| {
+        let (names, rows): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+        let fit = fit(&rows).with_context(|| format!("nothing was measured for the model of {name}"))?;
+        let off = rows.iter().map(|row| deviation(&fit.coefficients, row).abs());
+        let worst = names.iter().zip(off).max_by(|a, b| a.1.total_cmp(&b.1));
+        let worst_at = worst.map(|(name, _)| name.clone()).unwrap_or_default();
+        let coefficients = fit.coefficients.clone();
+        models.push(Model { name, fit, rows: rows.len(), worst_at });
+        Ok::<_, anyhow::Error>(coefficients)
+    };
+    let samples = measured.samples;
+    let typical: Vec<&Sample> =
+        samples.iter().zip(measured.is_typical).filter(|(_, is_typical)| **is_typical).map(|pair| pair.0).collect();
+    ensure!(!typical.is_empty(), "no typical job was measured, so there is no model in cycles");
+
+    let in_cells = |sample: &Sample, value: f64| {
+        let size = &sample.size;
+        let features = vec![f64::from(size.segments), size.main_cells, size.interaction_cells, 1.0];
+        (sample.name.clone(), Row { features, value })
+    };
+    let in_cycles = |sample: &Sample, value: f64| {
+        let features = vec![f64::from(sample.size.segments), sample.size.cycles / MCYCLE, 1.0];
+        (sample.name.clone(), Row { features, value })
+    };
+    let rows = samples.iter().map(|sample| in_cells(sample, sample.prove_bytes)).collect();
+    let prove_bytes = model("prove, peak bytes by cells".into(), rows)?;
+    let rows = samples.iter().map(|sample| in_cells(sample, sample.prove_cpu_ms)).collect();
+    let prove_cpu = model("prove, CPU ms by cells".into(), rows)?;
+    let rows = typical.iter().map(|sample| in_cycles(sample, sample.prove_bytes)).collect();
+    let sizing_bytes = model("prove, peak bytes by million cycles".into(), rows)?;
+    let rows = typical.iter().map(|sample| in_cycles(sample, sample.prove_cpu_ms)).collect();
+    let sizing_cpu = model("prove, CPU ms by million cycles".into(), rows)?;
+
+    let mut folds = Vec::new();
+    for layer in 0..ARITIES.len() as u32 {
+        let rows = |value: fn(&super::sample::FoldSample) -> f64| {
+            let of_layer = samples.iter().flat_map(|sample| sample.folds.iter().map(move |fold| (sample, fold)));
+            let of_layer = of_layer.filter(|(_, fold)| fold.layer == layer);
+            of_layer
+                .map(|(sample, fold)| {
+                    let features = vec![1.0, f64::from(fold.children), f64::from(u8::from(fold.is_first))];
+                    (format!("{}, {} children", sample.name, fold.children), Row { features, value: value(fold) })
+                })
+                .collect::<Vec<_>>()
+        };
+        let bytes = model(format!("fold, layer {layer}, peak bytes by children"), rows(|fold| fold.peak_bytes))?;
+        let cpu = model(format!("fold, layer {layer}, CPU ms by children"), rows(|fold| fold.cpu_ms))?;
+        folds.push(FoldCost {
+            bytes_fixed: bytes[0],
+            bytes_per_child: bytes[1],
+            cpu_ms_fixed: cpu[0],
+            cpu_ms_per_child: cpu[1],
+        });
+    }
+    let seal = FoldCost {
+        bytes_fixed: largest(samples.iter().map(|sample| sample.seal_bytes)),
+        bytes_per_child: 0.0,
+        cpu_ms_fixed: median(samples.iter().map(|sample| sample.seal_cpu_ms)),
+        cpu_ms_per_child: 0.0,
+    };
+    let constants = Constants {
+        measured_on: measured.measured_on.clone(),
+        resident_bytes: resident_bytes(samples, &prove_bytes, &folds, &seal),
+        execute_bytes: measured.execute_bytes.unwrap_or(kept.execute_bytes),
+        execute_cycles_per_ms: measured.execute_cycles_per_ms.max(1.0).floor(),
+        segment_bytes: Affine::of(&prove_bytes),
+        segment_cpu_ms: Affine::of(&prove_cpu),
+        folds,
+        seal,
+        segment_cycles_min: kept.segment_cycles_min,
+        segment_cycles_max: kept.segment_cycles_max,
+        serial_fraction: serial_fraction(samples, measured.cores).unwrap_or(kept.serial_fraction),
+        prove: SizingProve {
+            fixed_peak_bytes: sizing_bytes[0],
+            peak_bytes_per_mcycle: sizing_bytes[1],
+            fixed_cpu_ms: sizing_cpu[0],
+            cpu_ms_per_mcycle: sizing_cpu[1],
+        },
+    };
+    Ok((constants, models))
+}
+
+/// What a process holds beyond its largest task, in the run where that is most: with it, the predicted peaks of tasks keep
+/// the promise that `--ram` makes.
+fn resident_bytes(samples: &[Sample], prove: &[f64], folds: &[FoldCost], seal: &FoldCost) -> f64 {
+    let beyond = |sample: &Sample| {
+        let size = &sample.size;
+        let proof = match size.segments {
+            1 => predict(&prove[..3], &[1.0, size.main_cells, size.interaction_cells]),
+            // Which segment has which cells is not reported; the first to be proven also loaded keys.
+            _ => sample.prove_bytes_largest - prove[3],
+        };
+        let fold = |fold: &super::sample::FoldSample| {
+            folds.get(fold.layer as usize).or(folds.last()).map_or(0.0, |cost| cost.bytes(fold.children))
+        };
+        let joins = sample.folds.iter().map(fold).chain([seal.bytes(1)]);
+        sample.peak_rss_bytes - largest(joins.chain([proof]))
+    };
+    (largest(samples.iter().map(beyond)) / RESIDENT_GRAIN).ceil() * RESIDENT_GRAIN
+}
+
+/// The part of CPU time that keeps one core busy while the others idle, from Amdahl's law. One core cannot tell.
+fn serial_fraction(samples: &[Sample], cores: usize) -> Option<f64> {
+    let wall_per_cpu: Vec<f64> = samples.iter().flat_map(|sample| sample.wall_per_cpu.iter().copied()).collect();
+    let all_busy = 1.0 / cores as f64;
+    let is_known = cores > 1 && !wall_per_cpu.is_empty();
+    is_known.then(|| ((median(wall_per_cpu) - all_busy) / (1.0 - all_busy)).clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::calibrate::sample::{FoldSample, Size};
+
+    const SAMPLES: [(u32, f64); 5] = [(1, 2e7), (1, 1e8), (2, 9e7), (7, 1.5e8), (6, 4e8)];
+    const KEPT: Kept =
+        Kept { execute_bytes: 3e8, segment_cycles_min: 65_536, segment_cycles_max: 4_194_304, serial_fraction: 0.2 };
+
+    /// A machine whose costs are exactly affine: keys of 0.5 GB, 1 GB and 40 bytes a cell for proofs, 2 GB and 0.3 GB a
+    /// child for folds, 4 GB for the seal.
+    fn sample(segments: u32, cells: f64) -> Sample {
+        let n = f64::from(segments);
+        let fold = |layer, children: u32, is_first| FoldSample {
+            layer,
+            children,
+            is_first,
+            peak_bytes: 2e9 + 0.3e9 * f64::from(children) + if is_first { 1e8 } else { 0.0 },
+            cpu_ms: 9_000.0 + 1_000.0 * f64::from(children),
+        };
+        let mut folds = vec![fold(0, segments.min(4), true), fold(1, 1, true), fold(2, 1, true)];
+        if segments > 4 {
+            folds.extend([fold(0, segments - 4, false), fold(1, 2, false), fold(2, 3, false)]);
+        }
+        let prove_bytes = n * 1e9 + 40.0 * cells + 5e8;
+        Sample {
+            name: format!("{segments} segments, {cells} cells"),
+            size: Size { cycles: cells / 100.0, segments, main_cells: cells, interaction_cells: cells / n.sqrt() },
+            prove_bytes,
+            prove_bytes_largest: 1e9 + 40.0 * cells / n + 5e8,
+            prove_cpu_ms: n * 2e3 + cells / 1e5,
+            folds,
+            seal_bytes: 4e9,
+            seal_cpu_ms: 7e3,
+            peak_rss_bytes: 7e8 + (1e9 + 40.0 * cells / n).max(4e9),
+            wall_per_cpu: vec![0.6],
+        }
+    }
+
+    fn measured(samples: &[Sample]) -> (Constants, Vec<Model>) {
+        let is_typical = vec![true; samples.len()];
+        let measured = Measured {
+            samples,
+            is_typical: &is_typical,
+            execute_cycles_per_ms: 25_000.7,
+            execute_bytes: None,
+            cores: 2,
+            measured_on: "here".into(),
+        };
+        constants(&measured, &KEPT).unwrap()
+    }
+
+    fn near(a: f64, b: f64) {
+        assert!((a - b).abs() <= 1e-3 * b.abs().max(1.0), "{a} is not {b}");
+    }
+
+    #[test]
+    fn a_machine_with_affine_costs_is_recovered() {
+        let samples = SAMPLES.map(|(segments, cells)| sample(segments, cells));
+        let (constants, models) = measured(&samples);
+        near(constants.segment_bytes.fixed, 1e9);
+        near(constants.segment_bytes.per_main_cell, 40.0);
+        near(constants.segment_bytes.per_interaction_cell, 0.0);
+        near(constants.segment_cpu_ms.fixed, 2e3);
+        near(constants.folds[0].bytes_fixed, 2e9);
+        near(constants.folds[0].bytes_per_child, 0.3e9);
+        near(constants.folds[2].cpu_ms_per_child, 1e3);
+        near(constants.seal.bytes_fixed, 4e9);
+        near(constants.resident_bytes, 7e8);
+        near(constants.prove.peak_bytes_per_mcycle, 4e9);
+        near(constants.serial_fraction, 0.2);
+        assert_eq!((constants.execute_cycles_per_ms, constants.execute_bytes), (25_000.0, 3e8));
+        assert!(models.iter().all(|model| model.fit.worst < 1e-3), "a fit is off");
+    }
+
+    #[test]
+    fn resident_bytes_cover_the_run_that_holds_most() {
+        let mut samples = SAMPLES.map(|(segments, cells)| sample(segments, cells));
+        samples[1].peak_rss_bytes += 1e9;
+        near(measured(&samples).0.resident_bytes, 1.7e9);
+    }
+
+    #[test]
+    fn one_core_says_nothing_about_serial_stretches() {
+        assert_eq!(serial_fraction(&[sample(1, 1e7)], 1), None);
+        near(serial_fraction(&[sample(1, 1e7)], 16).unwrap(), (0.6 - 1.0 / 16.0) / (15.0 / 16.0));
+    }
+}
