@@ -124,6 +124,7 @@ pub fn run(args: BenchArgs) -> Result<()> {
         let measured = format!("\n{} on {}, {} rounds.\n", machine.software(), machine.hardware(), lab.rounds);
         record(bench, text + &measured)?;
     }
+    lab.fresh_store()?;
     println!("{reached} of {total} numbers reached; written to {}", shown_path());
     Ok(())
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::{
     lab::{Job, Lab, numbers, same},
-    process::{Ran, json, try_json, with_settings},
+    process::{Ran, json, unless_refused, with_settings},
     section::{Section, Table},
     stats::{median, percent, seconds, thousands},
 };
@@ -68,7 +68,7 @@ fn longest(lab: &Lab, job: &Job) -> Result<u64> {
         lab.fresh_store()?;
         let mut execute = lab.execute(job, &["--segment-cycles", &cycles.to_string()]);
         println!("$ {}", with_settings(&execute));
-        if try_json(&mut execute)?.is_some() {
+        if unless_refused(&mut execute)?.is_some() {
             return Ok(cycles);
         }
         cycles /= 2;

@@ -74,7 +74,7 @@ impl Lab {
         self.job("fibonacci", &n.to_string(), &[Item::Bytes(n.to_le_bytes().to_vec())])
     }
 
-    /// A store that does not exist yet.
+    /// A store that does not exist yet; removes that of the last run.
     pub fn fresh_store(&self) -> Result<PathBuf> {
         let store = self.store();
         match fs::remove_dir_all(&store) {

@@ -19,6 +19,9 @@ use crate::command::shown;
 /// How often a process that has closed its output is looked at until it ends.
 const POLL_EVERY: Duration = Duration::from_millis(1);
 
+/// The exit code of `phalanx` that says that it is the user's turn.
+const REFUSED: i32 = 1;
+
 /// What one run gave.
 #[derive(Clone, Debug)]
 pub struct Ran {
@@ -45,14 +48,15 @@ impl Ran {
 /// Shows the command, runs it and reads what it prints. An error unless it succeeds.
 pub fn json(command: &mut Command) -> Result<Ran> {
     println!("$ {}", with_settings(command));
-    match try_json(command)? {
+    match unless_refused(command)? {
         Some(ran) => Ok(ran),
-        None => bail!("`{}` failed", with_settings(command)),
+        None => bail!("`{}` was refused", with_settings(command)),
     }
 }
 
-/// Runs the command and reads what it prints; nothing if it failed. What it says on stderr is shown as it comes.
-pub fn try_json(command: &mut Command) -> Result<Option<Ran>> {
+/// Runs the command and reads what it prints; nothing if it refuses what it was asked. Any other failure is an error.
+/// What it says on stderr is shown as it comes.
+pub fn unless_refused(command: &mut Command) -> Result<Option<Ran>> {
     let text = with_settings(command);
     let start = Instant::now();
     let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
@@ -63,9 +67,11 @@ pub fn try_json(command: &mut Command) -> Result<Option<Ran>> {
     let minor_faults = ended(&child);
     let wall_ms = start.elapsed().as_secs_f64() * 1e3;
     let status = child.wait().with_context(|| format!("lost `{text}`"))?;
-    if !status.success() {
-        println!("{status}");
+    if status.code() == Some(REFUSED) {
         return Ok(None);
+    }
+    if !status.success() {
+        bail!("`{text}` failed: {status}");
     }
     let json = serde_json::from_slice(&printed).with_context(|| format!("`{text}` did not print JSON"))?;
     Ok(Some(Ran { json, wall_ms, minor_faults }))
@@ -136,9 +142,11 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_fails_is_an_error_only_for_those_who_need_it() {
-        assert!(json(&mut command("false", &[])).is_err());
-        assert!(try_json(&mut command("false", &[])).unwrap().is_none());
+    fn a_run_that_was_killed_is_not_taken_for_one_that_was_refused() {
+        let refused = || command("sh", &["-c", "exit 1"]);
+        assert!(unless_refused(&mut refused()).unwrap().is_none());
+        assert!(json(&mut refused()).is_err());
+        assert!(unless_refused(&mut command("sh", &["-c", "kill -9 $$"])).is_err());
     }
 
     #[test]
