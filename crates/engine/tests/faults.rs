@@ -122,6 +122,15 @@ fn a_misaligned_access_is_a_fault() {
 }
 
 #[test]
+fn a_hint_stored_at_a_misaligned_address_is_a_fault() {
+    let stdin = Stdin { items: vec![vec![7; 4]] };
+    for read in [asm::hint_word(A0), asm::hint_buffer(A0, A1)] {
+        let code = [&asm::li(A0, 0x40_0002)[..], &asm::li(A1, 1), &[asm::hint_input(), read, asm::exit(0)]].concat();
+        assert_guest_fault(&fault(&code, &stdin), 5, "");
+    }
+}
+
+#[test]
 fn revealing_outside_the_public_values_is_a_fault() {
     for at in [32, MEMORY_END] {
         let code = [&asm::li(A0, at)[..], &[asm::reveal(A1, A0), asm::exit(0)]].concat();

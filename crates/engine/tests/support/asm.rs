@@ -75,7 +75,12 @@ pub const fn sw(value: u32, base: u32, offset: i32) -> u32 {
 /// Jumps `words` instructions on, or back, if the registers differ.
 pub const fn bne(rs1: u32, rs2: u32, words: i32) -> u32 {
     let imm = (4 * words) as u32;
-    (imm >> 12 & 1) << 31 | (imm >> 5 & 0x3f) << 25 | rs2 << 20 | rs1 << 15 | 1 << 12 | (imm >> 1 & 0xf) << 8
+    (imm >> 12 & 1) << 31
+        | (imm >> 5 & 0x3f) << 25
+        | rs2 << 20
+        | rs1 << 15
+        | 1 << 12
+        | (imm >> 1 & 0xf) << 8
         | (imm >> 11 & 1) << 7
         | 0x63
 }

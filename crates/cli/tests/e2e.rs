@@ -1,0 +1,18 @@
+//! The `phalanx` binary from end to end: real programs, real proofs, real processes.
+//!
+//! Proofs are what takes time, so tests share them: `e2e::sorted` proves one job that most tests look at or take a copy of.
+#![cfg(feature = "openvm")]
+
+mod e2e {
+    mod bad_input;
+    mod bad_programs;
+    mod contract;
+    mod elves;
+    mod extension;
+    mod full_disk;
+    mod interrupted;
+    mod phalanx;
+    mod same_job;
+    mod sorted;
+    mod tampering;
+}
