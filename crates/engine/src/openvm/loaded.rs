@@ -1,6 +1,6 @@
 //! What an engine keeps between tasks: keys and programs.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock};
 
 use openvm_circuit::arch::{SystemConfig, VmExecutionConfig};
 use openvm_sdk::{F, SC};
@@ -62,7 +62,8 @@ pub(super) struct Loaded {
     cache: KeyCache,
     calibration: Calibration,
     table: VmTable,
-    keys: OnceLock<Result<Keys, String>>,
+    keys: OnceLock<Result<Arc<Keys>, String>>,
+    warming: Once,
     programs: Mutex<Vec<Arc<Program>>>,
 }
 
@@ -79,6 +80,7 @@ impl Loaded {
             calibration: Calibration::committed(),
             table: VmTable::committed(),
             keys: OnceLock::new(),
+            warming: Once::new(),
             programs: Mutex::default(),
         }
     }
@@ -102,11 +104,11 @@ impl Loaded {
         config::vm_config(Some(self.table.deferral.clone()))
     }
 
-    fn loaded_keys(&self) -> Result<&Keys, TaskError> {
+    fn loaded_keys(&self) -> Result<&Arc<Keys>, TaskError> {
         let keys = self.keys.get_or_init(|| {
             let proving = self.cache.proving().map_err(|error| error.to_string())?;
             let verifying = proving.app_vk();
-            Ok(Keys { proving, verifying })
+            Ok(Arc::new(Keys { proving, verifying }))
         });
         keys.as_ref().map_err(|reason| TaskError::Retry(reason.clone()))
     }
@@ -167,6 +169,11 @@ impl Loaded {
         ctx: &RunContext<'_>,
     ) -> Result<Proof, TaskError> {
         let keys = self.loaded_keys()?;
+        // The provers of the folds take seconds to build, and a segment proof leaves a core idle now and then.
+        self.warming.call_once(|| {
+            let keys = keys.clone();
+            std::thread::spawn(move || keys.proving.warm());
+        });
         let committed = &program.committed(self)?.1;
         // A VM holds chips that may not leave their thread, so it is made for each segment; that takes milliseconds.
         let mut prover = SegmentProver::new(&keys.proving, &program.loaded, committed)?;
