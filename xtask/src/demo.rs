@@ -16,10 +16,10 @@ use crate::{
     command::{self, command, shown},
 };
 
-/// Numbers in the list: sorting them takes about two million cycles.
-const LIST_LEN: u32 = 10_000;
+/// Numbers in the list: sorting them takes about 1.2 million cycles.
+const LIST_LEN: u32 = 4_000;
 /// Small enough for four segments and more, large enough that folding does not outweigh proving.
-const SEGMENT_CYCLES: &str = "500000";
+const SEGMENT_CYCLES: &str = "300000";
 const SEGMENTS_MIN: u64 = 4;
 const GUEST: &str = "guests/elf/mergesort.elf";
 

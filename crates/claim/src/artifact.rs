@@ -27,15 +27,8 @@ pub enum ArtifactKind {
 
 impl ArtifactKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
-        Self::Program,
-        Self::Stdin,
-        Self::Pages,
-        Self::Segment,
-        Self::Execution,
-        Self::Proof,
-        Self::Receipt,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Program, Self::Stdin, Self::Pages, Self::Segment, Self::Execution, Self::Proof, Self::Receipt];
 
     /// The number in the header.
     pub const fn number(self) -> u8 {

@@ -32,9 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(bytes) = segment_bytes {
         AsMut::<SystemConfig>::as_mut(&mut vm_config).set_segmentation_max_memory(bytes);
     }
-    let app = AppProvingKey {
-        app_vm_pk: Arc::new(VmProvingKey { vm_config, vm_pk: keys.app().app_vm_pk.vm_pk.clone() }),
-    };
+    let app =
+        AppProvingKey { app_vm_pk: Arc::new(VmProvingKey { vm_config, vm_pk: keys.app().app_vm_pk.vm_pk.clone() }) };
     let sdk = Sdk::builder()
         .app_pk(app)
         .agg_pk(keys.agg().clone())

@@ -110,7 +110,9 @@ impl Fault {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::BadElf(_) => Some("build the guest for riscv32im-risc0-zkvm-elf, see docs/guest.md"),
-            Self::UnsupportedInstruction { .. } => Some("the VM runs RV32IM: no compressed, floating-point or atomic instructions"),
+            Self::UnsupportedInstruction { .. } => {
+                Some("the VM runs RV32IM: no compressed, floating-point or atomic instructions")
+            }
             Self::MissingInput { .. } => Some("give one --input for each read of the guest"),
             Self::CycleLimit { .. } => Some("raise it with --cycles-max"),
             Self::BudgetTooSmall { .. } => Some("raise it with --ram"),

@@ -56,9 +56,8 @@ impl Stdin {
             return Err(StdinError::TooLong(text.len()));
         }
         let file: JsonFile = serde_json::from_slice(text).map_err(|error| StdinError::Json(error.to_string()))?;
-        let item = |(index, text): (usize, &String)| {
-            json_item(text).map_err(|reason| StdinError::Item { index, reason })
-        };
+        let item =
+            |(index, text): (usize, &String)| json_item(text).map_err(|reason| StdinError::Item { index, reason });
         let items = file.input.iter().enumerate().map(item).collect::<Result<_, _>>()?;
         Self { items }.checked()
     }

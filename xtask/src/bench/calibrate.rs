@@ -121,11 +121,10 @@ fn execution(lab: &Lab) -> Result<(f64, Option<f64>)> {
 
 /// A row for each job: its size, and what the first two models say about it.
 fn jobs(samples: &[Sample], models: &[Model]) -> Table {
-    let columns =
-        vec!["job", "segments", "cycles", "main cells", "interaction cells", "peak bytes", "off", "CPU ms", "off"];
+    let columns = vec!["job", "segments", "cycles", "main cells", "GKR leaves", "peak bytes", "off", "CPU ms", "off"];
     let row = |sample: &Sample| {
         let size = &sample.size;
-        let features = [f64::from(size.segments), size.main_cells, size.interaction_cells, 1.0];
+        let features = [f64::from(size.segments), size.main_cells, size.gkr_leaves, 1.0];
         let off = |model: usize, value: f64| {
             let predicted = models.get(model).map(|model| fit::predict(&model.fit.coefficients, &features));
             predicted.map_or("-".to_owned(), |predicted| percent(predicted / value - 1.0))
@@ -135,7 +134,7 @@ fn jobs(samples: &[Sample], models: &[Model]) -> Table {
             size.segments.to_string(),
             thousands(size.cycles),
             thousands(size.main_cells),
-            thousands(size.interaction_cells),
+            thousands(size.gkr_leaves),
             thousands(sample.prove_bytes),
             off(0, sample.prove_bytes),
             thousands(sample.prove_cpu_ms),

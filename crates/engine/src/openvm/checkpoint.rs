@@ -152,9 +152,10 @@ impl Checkpoint {
     fn streams(&self, stdin: &Stdin) -> Result<Streams<F>, TaskError> {
         let bad = |reason: String| TaskError::from(Fault::BadArtifact { what: "checkpoint", reason });
         let next = self.input_next as usize;
-        let rest = stdin.items.get(next..).ok_or_else(|| {
-            bad(format!("{next} input items were read, but there are {}", stdin.items.len()))
-        })?;
+        let rest = stdin
+            .items
+            .get(next..)
+            .ok_or_else(|| bad(format!("{next} input items were read, but there are {}", stdin.items.len())))?;
         let elements = |bytes: &[u8]| bytes.iter().map(|byte| F::from_u8(*byte)).collect::<Vec<_>>();
         let mut streams = Streams::new(rest.iter().map(|item| elements(item)).collect::<Vec<_>>());
         streams.hint_stream = match &self.hint {

@@ -1,7 +1,7 @@
 //! What proving a segment costs in memory and time, predicted from the size of its traces.
 //!
-//! Both are affine in the trace cells and the interaction cells: the prover holds and reads each a fixed number of times.
-//! The constants are measured by `cargo xtask bench --calibrate` and committed in `calibration.json`.
+//! Both are affine in two sizes: the cells of the main traces, which the prover holds and reads a fixed number of times, and
+//! the leaves of the fraction tree of LogUp-GKR, one for each row and interaction, padded to a power of two. The constants are measured by `cargo xtask bench --calibrate` and committed in `calibration.json`.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,13 @@ pub(super) struct Size {
     pub rows_max: u64,
 }
 
+impl Size {
+    /// Leaves of the fraction tree.
+    pub fn gkr_leaves(&self) -> u64 {
+        self.interaction_cells.next_power_of_two()
+    }
+}
+
 /// Constants of the affine model.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub(super) struct Affine {
@@ -25,15 +32,13 @@ pub(super) struct Affine {
     pub fixed: f64,
     /// For each main trace cell.
     pub per_main_cell: f64,
-    /// For each interaction cell.
-    pub per_interaction_cell: f64,
+    /// For each leaf of the fraction tree.
+    pub per_gkr_leaf: f64,
 }
 
 impl Affine {
     fn at(&self, size: &Size) -> f64 {
-        self.fixed
-            + self.per_main_cell * size.main_cells as f64
-            + self.per_interaction_cell * size.interaction_cells as f64
+        self.fixed + self.per_main_cell * size.main_cells as f64 + self.per_gkr_leaf * size.gkr_leaves() as f64
     }
 }
 

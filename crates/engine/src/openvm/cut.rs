@@ -5,7 +5,7 @@
 //! when the projection leaves the limits it takes smaller steps, then cuts. Deterministic: depends on the trace heights
 //! and the limits alone.
 
-use super::{vm_table::AirTable, cost_model::CostModel};
+use super::{cost_model::CostModel, vm_table::AirTable};
 
 /// Instructions between two stops, far from the limits.
 const STEP_MAX: u64 = 1 << 14;

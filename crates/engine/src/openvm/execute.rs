@@ -11,7 +11,6 @@ use phalanx_claim::{ArtifactKind, Digest};
 use phalanx_plan::ExecuteParams;
 
 use super::{
-    vm_table::AirTable,
     catch,
     checkpoint::{Checkpoint, REGISTERS},
     cost_model::CostModel,
@@ -22,8 +21,11 @@ use super::{
     pages::{PAGE_BYTES, PageId, PageIndex},
     program::LoadedProgram,
     segment::{Final, Segment},
+    vm_table::AirTable,
 };
-use crate::{Artifact, CostHint, Event, Execution, Fault, RunContext, SegmentEntry, SegmentReady, TaskError, stdin::Stdin};
+use crate::{
+    Artifact, CostHint, Event, Execution, Fault, RunContext, SegmentEntry, SegmentReady, TaskError, stdin::Stdin,
+};
 
 /// A segment shorter than this that is cut for its size means that the limit is too small for any segment.
 const SEGMENT_CYCLES_MIN: u64 = 1 << 10;
@@ -238,8 +240,7 @@ impl<'a> Run<'a> {
         self.cut(heights)?;
         self.capture()?;
         (self.ctx.events)(Event::Cycles(self.cycles_before));
-        let public_values =
-            extract_public_values(self.setup.system.num_public_values, &self.state.memory.memory);
+        let public_values = extract_public_values(self.setup.system.num_public_values, &self.state.memory.memory);
         let end = Final { end: self.start, memory_bytes: self.memory_bytes, stdin: self.stdin_digest };
         Ok(Execution {
             cycles: self.cycles_before,
@@ -259,7 +260,8 @@ impl<'a> Run<'a> {
             let cells = (*index as usize & ((1 << pages_per_space) - 1)) * CELLS_PER_PAGE;
             let config = memory.addr_spaces.get(space).filter(|_| space != REGISTERS)?;
             let cell_bytes = config.size().checked_div(config.num_cells)?;
-            let (first, last) = (cells * cell_bytes / PAGE_BYTES, ((cells + CELLS_PER_PAGE) * cell_bytes - 1) / PAGE_BYTES);
+            let (first, last) =
+                (cells * cell_bytes / PAGE_BYTES, ((cells + CELLS_PER_PAGE) * cell_bytes - 1) / PAGE_BYTES);
             Some((first..=last).map(move |number| PageId { space: space as u8, number: number as u32 }))
         };
         self.state.ctx.pages().iter().filter_map(page).flatten().collect()

@@ -70,10 +70,14 @@ impl Call {
             Self::Print { address, length } => {
                 let [address, length] = [address, length].map(|at| register(state, at));
                 if length > PRINT_BYTES_MAX {
-                    return Err(HostFault::Text(format!("it prints {length} bytes, at most {PRINT_BYTES_MAX} at once")));
+                    return Err(HostFault::Text(format!(
+                        "it prints {length} bytes, at most {PRINT_BYTES_MAX} at once"
+                    )));
                 }
                 if u64::from(address) + u64::from(length) > u64::from(MEMORY_BYTES) {
-                    return Err(HostFault::Text(format!("it prints {length} bytes from {address:#x}, past its memory")));
+                    return Err(HostFault::Text(format!(
+                        "it prints {length} bytes from {address:#x}, past its memory"
+                    )));
                 }
                 let bytes = state.host_read_slice::<u8>(MEMORY, address, length as usize).to_vec();
                 if std::str::from_utf8(&bytes).is_err() {

@@ -94,9 +94,8 @@ impl Interpreter {
         for (index, (entry, data)) in instructions.iter().zip(lines.chunks_exact_mut(lines_per_op)).enumerate() {
             let pc = pc_base + index as u32 * DEFAULT_PC_STEP;
             // SAFETY: `Line` is `repr(C)` around bytes, so `lines_per_op` of them are that many bytes in a row.
-            let data = unsafe {
-                std::slice::from_raw_parts_mut(data.as_mut_ptr().cast::<u8>(), lines_per_op * LINE_BYTES)
-            };
+            let data =
+                unsafe { std::slice::from_raw_parts_mut(data.as_mut_ptr().cast::<u8>(), lines_per_op * LINE_BYTES) };
             let Some((instruction, _)) = entry else {
                 ops.push(Op { handler: no_instruction, data: data.as_ptr() });
                 continue;
@@ -108,9 +107,8 @@ impl Interpreter {
             }
             let unknown = || format!("opcode {} at pc {pc:#x} is not in the VM configuration", instruction.opcode);
             let (executor, air) = executor(instruction).ok_or_else(unknown)?;
-            let handler = executor
-                .metered_pre_compute::<Meter>(air, pc, instruction, data)
-                .map_err(|error| error.to_string())?;
+            let handler =
+                executor.metered_pre_compute::<Meter>(air, pc, instruction, data).map_err(|error| error.to_string())?;
             let op = Op { handler, data: data.as_ptr() };
             ops.push(match Call::of(instruction) {
                 None => op,

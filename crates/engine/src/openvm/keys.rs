@@ -35,7 +35,9 @@ pub enum KeysError {
     #[error("the VM configuration has no proving keys: {0}")]
     Configuration(String),
     /// Key generation made other keys than the ones receipts are verified with: nothing proven with them would verify.
-    #[error("generated keys verify under {got}, but receipts are verified under {expected}: this build is inconsistent")]
+    #[error(
+        "generated keys verify under {got}, but receipts are verified under {expected}: this build is inconsistent"
+    )]
     VerifyingKeyDiffers {
         /// Digest of the generated key.
         got: Digest,

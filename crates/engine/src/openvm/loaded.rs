@@ -125,8 +125,7 @@ impl Loaded {
             return Ok(program.clone());
         }
         let loaded = LoadedProgram::new(file, &self.config())?;
-        let program =
-            Arc::new(Program { digest, loaded, committed: OnceLock::new(), interpreter: OnceLock::new() });
+        let program = Arc::new(Program { digest, loaded, committed: OnceLock::new(), interpreter: OnceLock::new() });
         let mut programs = lock(&self.programs);
         if programs.len() == PROGRAMS_MAX {
             programs.remove(0);
@@ -143,8 +142,8 @@ impl Loaded {
         params: &ExecuteParams,
         ctx: &RunContext<'_>,
     ) -> Result<Execution, TaskError> {
-        let items = Stdin::decode(stdin)
-            .map_err(|error| Fault::BadArtifact { what: "stdin", reason: error.to_string() })?;
+        let items =
+            Stdin::decode(stdin).map_err(|error| Fault::BadArtifact { what: "stdin", reason: error.to_string() })?;
         let airs = self.table.airs.for_program(program.loaded.exe.program.num_defined_instructions());
         let config = self.config();
         let system: &SystemConfig = config.as_ref();

@@ -6,7 +6,7 @@ use openvm_circuit::arch::{
 };
 use openvm_circuit::system::memory::{CHUNK, dimensions::MemoryDimensions, online::GuestMemory};
 
-use super::{vm_table::AirTable, host::HostFault, touched::TouchedLeaves};
+use super::{host::HostFault, touched::TouchedLeaves, vm_table::AirTable};
 
 const REGISTERS: u32 = 1;
 /// Bytes of the register file: 32 registers of four bytes.

@@ -38,9 +38,7 @@ use phalanx_plan::{FoldShape, Task};
 pub use profile::ChipCost;
 pub use references::references;
 
-use crate::{
-    Artifact, ArtifactSource, Cost, CostHint, Engine, Execution, Fault, Inputs, RunContext, TaskError,
-};
+use crate::{Artifact, ArtifactSource, Cost, CostHint, Engine, Execution, Fault, Inputs, RunContext, TaskError};
 use keys::{KeyCache, KeysError};
 use loaded::Loaded;
 use vm_table::VmTable;

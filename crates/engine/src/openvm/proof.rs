@@ -36,9 +36,7 @@ pub(super) fn decode(bytes: &[u8], depth: Depth) -> Result<Proof, Fault> {
     if made_at != depth {
         return Err(bad(format!("it was made at depth {made_at}, expected depth {depth}")));
     }
-    catch::panics(|| StarkProof::<SC>::decode_from_bytes(body))
-        .map_err(bad)?
-        .map_err(|error| bad(error.to_string()))
+    catch::panics(|| StarkProof::<SC>::decode_from_bytes(body)).map_err(bad)?.map_err(|error| bad(error.to_string()))
 }
 
 /// At which depth a proof artifact was made.

@@ -23,11 +23,7 @@ pub(super) struct SegmentProver {
 
 impl SegmentProver {
     /// A VM with the key, and `program` loaded.
-    pub fn new(
-        keys: &ProvingKeys,
-        program: &LoadedProgram,
-        committed: &Committed,
-    ) -> Result<Self, TaskError> {
+    pub fn new(keys: &ProvingKeys, program: &LoadedProgram, committed: &Committed) -> Result<Self, TaskError> {
         let key = &keys.app().app_vm_pk;
         let engine = Prover::new(key.vm_pk.params.clone());
         let device_key = engine.device().transport_pk_to_device(&*key.vm_pk);
@@ -38,8 +34,7 @@ impl SegmentProver {
             trace: committed.trace.clone(),
             data: committed.data.clone(),
         });
-        let interpreter =
-            vm.preflight_interpreter(&program.exe).map_err(|error| Fault::BadElf(error.to_string()))?;
+        let interpreter = vm.preflight_interpreter(&program.exe).map_err(|error| Fault::BadElf(error.to_string()))?;
         Ok(Self { vm, interpreter })
     }
 

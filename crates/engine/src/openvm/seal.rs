@@ -40,8 +40,7 @@ pub(super) fn seal(
         let reason = format!("it takes 3 inputs, got {}", inputs.digests.len());
         return Err(Fault::BadArtifact { what: "seal", reason }.into());
     };
-    let execution =
-        Execution::decode(&inputs.source.get(execution, ArtifactKind::Execution)?).map_err(Fault::from)?;
+    let execution = Execution::decode(&inputs.source.get(execution, ArtifactKind::Execution)?).map_err(Fault::from)?;
     let end = Final::decode(&execution.state)?;
     let bytes = inputs.source.get(folded, ArtifactKind::Proof)?;
     let depth = proof::depth(&bytes)?.max(RECURSIVE_LAYER);
@@ -80,7 +79,6 @@ pub(super) fn seal(
         made_by: concat!("phalanx ", env!("CARGO_PKG_VERSION")).into(),
     };
     let receipt = Receipt::new(claim, provenance, stark);
-    phalanx_receipt::verify(&receipt)
-        .map_err(|rejected| TaskError::RetryElsewhere(format!("receipt: {rejected}")))?;
+    phalanx_receipt::verify(&receipt).map_err(|rejected| TaskError::RetryElsewhere(format!("receipt: {rejected}")))?;
     receipt.encode().map_err(|error| TaskError::Retry(error.to_string()))
 }

@@ -79,9 +79,7 @@ mod tests {
     };
     use openvm_sdk::SC;
     use openvm_sdk_config::SdkVmCpuBuilder;
-    use openvm_stark_backend::{
-        StarkEngine, keygen::types::MultiStarkProvingKey, prover::DeviceDataTransporter,
-    };
+    use openvm_stark_backend::{StarkEngine, keygen::types::MultiStarkProvingKey, prover::DeviceDataTransporter};
 
     use super::*;
     use crate::openvm::{

@@ -15,13 +15,13 @@ const DIGITS: i32 = 4;
 pub struct Affine {
     pub fixed: f64,
     pub per_main_cell: f64,
-    pub per_interaction_cell: f64,
+    pub per_gkr_leaf: f64,
 }
 
 impl Affine {
     /// From the coefficients in this order.
     pub fn of(coefficients: &[f64]) -> Self {
-        Self { fixed: coefficients[0], per_main_cell: coefficients[1], per_interaction_cell: coefficients[2] }
+        Self { fixed: coefficients[0], per_main_cell: coefficients[1], per_gkr_leaf: coefficients[2] }
     }
 }
 
@@ -95,9 +95,9 @@ impl Constants {
     /// The file.
     pub fn text(&self) -> String {
         let affine = |affine: &Affine| {
-            let Affine { fixed, per_main_cell, per_interaction_cell } = affine;
-            let [fixed, main, interaction] = [fixed, per_main_cell, per_interaction_cell].map(|value| float(*value));
-            format!(r#"{{ "fixed": {fixed}, "per_main_cell": {main}, "per_interaction_cell": {interaction} }}"#)
+            let Affine { fixed, per_main_cell, per_gkr_leaf } = affine;
+            let [fixed, main, interaction] = [fixed, per_main_cell, per_gkr_leaf].map(|value| float(*value));
+            format!(r#"{{ "fixed": {fixed}, "per_main_cell": {main}, "per_gkr_leaf": {interaction} }}"#)
         };
         let fold = |cost: &FoldCost| {
             let FoldCost { bytes_fixed, bytes_per_child, cpu_ms_fixed, cpu_ms_per_child } = cost;
@@ -222,8 +222,8 @@ mod tests {
             resident_bytes: 1e9,
             execute_bytes: 3e8,
             execute_cycles_per_ms: 25_000.0,
-            segment_bytes: Affine { fixed: 1.5e9, per_main_cell: 40.123456, per_interaction_cell: 0.0 },
-            segment_cpu_ms: Affine { fixed: 1_500.0, per_main_cell: 0.000_512_345, per_interaction_cell: 2e-7 },
+            segment_bytes: Affine { fixed: 1.5e9, per_main_cell: 40.123456, per_gkr_leaf: 0.0 },
+            segment_cpu_ms: Affine { fixed: 1_500.0, per_main_cell: 0.000_512_345, per_gkr_leaf: 2e-7 },
             folds: vec![fold; 3],
             seal: FoldCost { bytes_per_child: 0.0, ..fold },
             segment_cycles_min: 65_536,

@@ -54,7 +54,7 @@ pub fn constants(measured: &Measured<'_>, kept: &Kept) -> Result<(Constants, Vec
 
     let in_cells = |sample: &Sample, value: f64| {
         let size = &sample.size;
-        let features = vec![f64::from(size.segments), size.main_cells, size.interaction_cells, 1.0];
+        let features = vec![f64::from(size.segments), size.main_cells, size.gkr_leaves, 1.0];
         (sample.name.clone(), Row { features, value })
     };
     let in_cycles = |sample: &Sample, value: f64| {
@@ -125,7 +125,7 @@ fn resident_bytes(samples: &[Sample], prove: &[f64], folds: &[FoldCost], seal: &
     let beyond = |sample: &Sample| {
         let size = &sample.size;
         let proof = match size.segments {
-            1 => predict(&prove[..3], &[1.0, size.main_cells, size.interaction_cells]),
+            1 => predict(&prove[..3], &[1.0, size.main_cells, size.gkr_leaves]),
             // Which segment has which cells is not reported; the first to be proven also loaded keys.
             _ => sample.prove_bytes_largest - prove[3],
         };
@@ -173,7 +173,7 @@ mod tests {
         let prove_bytes = n * 1e9 + 40.0 * cells + 5e8;
         Sample {
             name: format!("{segments} segments, {cells} cells"),
-            size: Size { cycles: cells / 100.0, segments, main_cells: cells, interaction_cells: cells / n.sqrt() },
+            size: Size { cycles: cells / 100.0, segments, main_cells: cells, gkr_leaves: cells / n.sqrt() },
             prove_bytes,
             prove_bytes_largest: 1e9 + 40.0 * cells / n + 5e8,
             prove_cpu_ms: n * 2e3 + cells / 1e5,
@@ -208,7 +208,7 @@ mod tests {
         let (constants, models) = measured(&samples);
         near(constants.segment_bytes.fixed, 1e9);
         near(constants.segment_bytes.per_main_cell, 40.0);
-        near(constants.segment_bytes.per_interaction_cell, 0.0);
+        near(constants.segment_bytes.per_gkr_leaf, 0.0);
         near(constants.segment_cpu_ms.fixed, 2e3);
         near(constants.folds[0].bytes_fixed, 2e9);
         near(constants.folds[0].bytes_per_child, 0.3e9);

@@ -18,8 +18,8 @@ pub struct Size {
     pub segments: u32,
     /// Cells of all traces of all segments, padding included.
     pub main_cells: f64,
-    /// Rows times interactions, likewise.
-    pub interaction_cells: f64,
+    /// Leaves of the fraction trees of LogUp-GKR: rows times interactions, padded to a power of two for each segment.
+    pub gkr_leaves: f64,
 }
 
 /// One fold.
@@ -67,9 +67,14 @@ impl Size {
             cycles: executed.number("cycles")?,
             segments: u32::try_from(executed.count("segments")?).context("too many segments")?,
             main_cells: sum("cells")?,
-            interaction_cells: sum("interaction_cells")?,
+            gkr_leaves: padded(sum("interaction_cells")?, executed.number("segments")?),
         })
     }
+}
+
+/// The segments are taken to be of equal size.
+fn padded(cells: f64, segments: f64) -> f64 {
+    segments * (cells / segments).log2().ceil().exp2()
 }
 
 impl Sample {
@@ -185,7 +190,7 @@ pub mod tests {
         ran(json!({"tasks": tasks, "peak_rss_bytes": 500}))
     }
 
-    const FIVE: Size = Size { cycles: 9.0, segments: 5, main_cells: 1.0, interaction_cells: 1.0 };
+    const FIVE: Size = Size { cycles: 9.0, segments: 5, main_cells: 1.0, gkr_leaves: 1.0 };
 
     #[test]
     fn layers_are_as_wide_as_the_planner_makes_them() {
@@ -219,9 +224,9 @@ pub mod tests {
 
     #[test]
     fn cells_are_summed_over_chips() {
-        let chips = json!([{"cells": 3, "interaction_cells": 1}, {"cells": 4, "interaction_cells": 2}]);
-        let size = Size::of(&ran(json!({"cycles": 9, "segments": 5, "chips": chips}))).unwrap();
-        assert_eq!((size.main_cells, size.interaction_cells), (7.0, 3.0));
+        let chips = json!([{"cells": 3, "interaction_cells": 1}, {"cells": 4, "interaction_cells": 4}]);
+        let size = Size::of(&ran(json!({"cycles": 9, "segments": 1, "chips": chips}))).unwrap();
+        assert_eq!((size.main_cells, size.gkr_leaves), (7.0, 8.0));
         let old = ran(json!({"cycles": 9, "segments": 5, "chips": [{"cells": 3}]}));
         assert!(Size::of(&old).unwrap_err().to_string().contains("interaction_cells"));
     }
