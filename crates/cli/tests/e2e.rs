@@ -1,6 +1,7 @@
 //! The `phalanx` binary from end to end: real programs, real proofs, real processes.
 //!
-//! Proofs are what takes time, so tests share them: `e2e::sorted` proves one job that most tests look at or take a copy of.
+//! Proofs are what takes time, so tests share them: `e2e::sorted` and `e2e::resumed` prove a job each that others
+//! look at or take a copy of.
 #![cfg(feature = "openvm")]
 
 mod e2e {
@@ -12,6 +13,7 @@ mod e2e {
     mod full_disk;
     mod interrupted;
     mod phalanx;
+    mod resumed;
     mod same_job;
     mod sorted;
     mod tampering;

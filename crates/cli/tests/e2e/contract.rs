@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs};
 
 use super::{
     phalanx::{Place, guest},
-    sorted::{SEGMENTS, TASKS, prove, public_values, sorted},
+    sorted::{prove, public_values, sorted},
 };
 
 #[test]
@@ -35,8 +35,7 @@ fn json_values_describe_the_job() {
     assert_eq!(report["receipt"], "sorted.receipt");
     let expected = [
         ("exit_code", 0),
-        ("segments", SEGMENTS),
-        ("tasks_run", TASKS),
+        ("tasks_run", sorted.tasks()),
         ("tasks_reused", 0),
         ("receipt_bytes", sorted.receipt_bytes().len() as u64),
         ("security_bits", 100),
@@ -51,9 +50,9 @@ fn json_values_describe_the_job() {
     let phases: Vec<_> = report["phases"].as_array().unwrap().iter().collect();
     let counts: Vec<_> =
         phases.iter().map(|phase| (phase["name"].as_str().unwrap(), phase["count"].as_u64().unwrap())).collect();
-    assert_eq!(counts, [("execute", 1), ("prove", SEGMENTS), ("fold", 4), ("seal", 1)]);
+    assert_eq!(counts, [("execute", 1), ("prove", sorted.segments()), ("fold", sorted.folds()), ("seal", 1)]);
     assert!(phases.iter().skip(1).all(|phase| phase["cpu_ms"].as_u64().unwrap() > 0), "{phases:?}");
-    assert_eq!(report["tasks"].as_array().unwrap().len() as u64, TASKS);
+    assert_eq!(report["tasks"].as_array().unwrap().len() as u64, sorted.tasks());
 }
 
 #[test]
@@ -70,7 +69,7 @@ fn inspect_says_what_was_proven() {
     let sorted = sorted();
     let inspected = sorted.place.run(&["inspect", "sorted.receipt", "--json"]).ok().json();
     assert_eq!(inspected["verified"], true);
-    assert_eq!(inspected["provenance"]["segments"], SEGMENTS);
+    assert_eq!(inspected["provenance"]["segments"], sorted.report["segments"]);
     for name in ["program_id", "exit_code", "public_values", "security_bits", "receipt_bytes"] {
         assert_eq!(inspected[name], sorted.report[name], "{name}");
     }
@@ -81,8 +80,12 @@ fn inspect_says_what_was_proven() {
 fn the_timeline_is_one_file_that_asks_nobody() {
     let page = fs::read_to_string(sorted().place.path("timeline.html")).unwrap();
     assert!(page.starts_with("<!doctype html>") && page.contains("<svg"));
-    for reference in ["src=", "href=", "@import", "url(", "fetch("] {
+    for reference in ["src=", "@import", "fetch(", "http-equiv=\"refresh\""] {
         assert!(!page.contains(reference), "{reference}");
+    }
+    // Links lead to places in the page.
+    for link in ["href=\"", "url("] {
+        assert!(page.split(link).skip(1).all(|target| target.starts_with('#')), "{link}");
     }
 }
 
@@ -91,21 +94,22 @@ fn a_second_run_runs_no_task_and_writes_the_same_receipt() {
     let sorted = sorted();
     let place = sorted.copy();
     let report = place.run(&prove()).ok().json();
-    assert_eq!((report["tasks_run"].as_u64(), report["tasks_reused"].as_u64()), (Some(0), Some(TASKS)));
+    assert_eq!((report["tasks_run"].as_u64(), report["tasks_reused"].as_u64()), (Some(0), Some(sorted.tasks())));
     assert_eq!(fs::read(place.path("sorted.receipt")).unwrap(), sorted.receipt_bytes());
-    assert_eq!(place.recorded() as u64, TASKS + 1, "each task once, and the job");
+    assert_eq!(place.recorded() as u64, sorted.tasks() + 1, "each task once, and the job");
 }
 
 #[test]
 fn the_store_lists_what_was_made_and_is_clean() {
-    let place = &sorted().place;
+    let sorted = sorted();
+    let place = &sorted.place;
     place.assert_store_is_clean();
     let listed = place.run(&["store", "ls", "--json"]).ok().json();
     let of_kind = |kind: &str| {
         listed["artifacts"].as_array().unwrap().iter().filter(|artifact| artifact["kind"] == kind).count() as u64
     };
     assert_eq!(["program", "stdin", "execution", "receipt"].map(of_kind), [1; 4]);
-    assert_eq!((of_kind("segment"), of_kind("proof")), (SEGMENTS, SEGMENTS + 4));
+    assert_eq!((of_kind("segment"), of_kind("proof")), (sorted.segments(), sorted.segments() + sorted.folds()));
 }
 
 #[test]
@@ -117,7 +121,7 @@ fn a_collection_keeps_the_receipt_and_a_later_run_still_works() {
     place.assert_store_is_clean();
     let report = place.run(&prove()).ok().json();
     let (run, reused) = (report["tasks_run"].as_u64().unwrap(), report["tasks_reused"].as_u64().unwrap());
-    assert_eq!(run + reused, TASKS);
+    assert_eq!(run + reused, sorted.tasks());
     assert!(run <= 1, "at most the execution, of which the report tells, runs again: {run}");
     assert_eq!(fs::read(place.path("sorted.receipt")).unwrap(), sorted.receipt_bytes());
 }

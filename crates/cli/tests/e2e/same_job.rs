@@ -1,37 +1,53 @@
 //! The ways to give an input are one job, and two runs of one job at once share a store.
 
-use std::fs;
+use std::{fs, path::Path};
 
-use super::phalanx::{Done, Place, expected, fed, finish, guest, input, proving};
+use super::{
+    phalanx::{Place, copy, fed, files_under, finish, proving},
+    resumed::{self, TASKS, resumed},
+    sorted::{prove, sorted},
+};
 
 #[test]
-fn two_runs_at_once_by_json_input_and_by_standard_input_make_one_receipt() {
+fn an_input_by_json_by_file_or_by_standard_input_is_the_same_job() {
+    let done = resumed();
     let place = Place::new();
-    let elf = guest("fibonacci").into_os_string();
-    let arguments = |input: std::path::PathBuf, receipt: &str| {
-        let options = ["--jobs", "1", "--json", "-o", receipt].map(Into::into);
-        [&["prove".into(), elf.clone(), "--input".into(), input.into()][..], &options].concat()
-    };
-    let alone = proving();
-    let by_json = place.command(&arguments(input("fibonacci.json"), "json.receipt")).spawn().unwrap();
-    let by_stdin = fed(place.command(&arguments("-".into(), "stdin.receipt")), &10_000u64.to_le_bytes());
-    let [by_json, by_stdin] = [by_json, by_stdin].map(|child| finish(child).ok());
-    drop(alone);
+    copy(&done.place.path("store"), &place.path("store"));
+    let n = 10_000u64.to_le_bytes();
+    let file = place.write("n", n);
+    let by_stdin = finish(fed(place.command(&resumed::prove(Path::new("-"))), &n)).ok().json();
+    let by_file = place.run(&resumed::prove(&file)).ok().json();
+    for report in [by_stdin, by_file] {
+        assert_eq!((report["tasks_run"].as_u64(), report["tasks_reused"].as_u64()), (Some(0), Some(TASKS)));
+        assert_eq!(report["public_values"], resumed::public_values());
+    }
+}
 
-    let public_values = expected("fibonacci", &[("hex", "1027000000000000")]);
-    let done = |done: &Done| {
-        let report = done.json();
-        assert_eq!(report["public_values"], public_values);
-        (report["tasks_run"].as_u64().unwrap(), report["tasks_reused"].as_u64().unwrap())
+#[test]
+fn two_runs_at_once_on_one_store_both_end_with_the_same_receipt() {
+    const RECEIPT: u8 = 7;
+    // All is there but the receipt, so that both make one at the same time.
+    let place = sorted().copy();
+    for path in files_under(&place.path("store/artifacts")) {
+        if fs::read(&path).unwrap().get(4) == Some(&RECEIPT) {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let alone = proving();
+    let outputs = ["first.receipt", "second.receipt"];
+    let start = |output: &str| {
+        let with_output =
+            |argument: std::ffi::OsString| if argument == "sorted.receipt" { output.into() } else { argument };
+        place.command(&prove().into_iter().map(with_output).collect::<Vec<_>>()).spawn().unwrap()
     };
-    let (json_tasks, stdin_tasks) = (done(&by_json), done(&by_stdin));
-    assert_eq!(json_tasks.0 + json_tasks.1, stdin_tasks.0 + stdin_tasks.1);
-    let receipts = ["json.receipt", "stdin.receipt"].map(|name| fs::read(place.path(name)).unwrap());
-    assert!(receipts[0] == receipts[1], "the first receipt that was recorded counts for both");
-    let total = (json_tasks.0 + json_tasks.1) as usize;
-    assert_eq!(place.recorded(), total + 1, "each task once, and the job");
-    place.assert_store_is_clean();
-    let verified =
-        place.run(&["verify".as_ref(), "stdin.receipt".as_ref(), "--program".as_ref(), elf.as_os_str()]).ok();
-    assert_eq!(verified.stdout, public_values + "\n");
+    let reports = outputs.map(start).map(|child| finish(child).ok().json());
+    drop(alone);
+    for report in &reports {
+        let (run, reused) = (report["tasks_run"].as_u64().unwrap(), report["tasks_reused"].as_u64().unwrap());
+        assert!(run <= 1 && run + reused == sorted().tasks(), "{run} run, {reused} reused");
+    }
+    let [first, second] = outputs.map(|output| fs::read(place.path(output)).unwrap());
+    assert!(first == second, "the first receipt that was recorded counts for both");
+    place.run(&["verify", "second.receipt"]).ok();
+    assert_eq!(place.recorded() as u64, sorted().tasks() + 1, "each task once, and the job");
 }
