@@ -160,7 +160,6 @@ mod tests {
     fn report() -> JobReport {
         JobReport {
             receipt: Digest::of(b"receipt"),
-            execution: Digest::of(b"execution"),
             exit_code: 0,
             public_values: vec![0xde, 0xad, 0x00],
             cycles: 1_500_000,
@@ -194,7 +193,7 @@ mod tests {
 
     #[test]
     fn phases_count_tasks_that_were_not_looked_up() {
-        let tasks = vec![task(TaskName::EXECUTE, 0, 1, 1, true), task(TaskName::SEAL, 0, 1, 1, true)];
+        let tasks = vec![task(TaskName::SEAL, 0, 1, 1, true)];
         let report = JobReport { segments: 5, tasks, tasks_run: 0, tasks_reused: 11, ..report() };
         assert_eq!(STAGES.map(|kind| phase(&report, kind).count), [1, 5, 4, 1]);
         assert!(STAGES.iter().all(|kind| phase(&report, *kind).wall_ms == 0));

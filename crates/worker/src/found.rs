@@ -6,19 +6,23 @@
 use phalanx_claim::{ArtifactKind, Digest, EngineId};
 use phalanx_engine::Execution;
 use phalanx_plan::{Task, TaskKey};
+use phalanx_receipt::Receipt;
 use phalanx_store::{Store, StoreError};
 
 use crate::{JobError, JobSpec, schedule::Given};
 
-/// The name of a whole job, and of its receipt in the key index: the seal of an execution that is named by its task key.
-/// A seal has three inputs and this has one, so no task has the same key.
+/// The name of a whole job, and of its receipt in the key index: the seal of a program and an input. A seal has three
+/// inputs and this has two, so no task has the same key.
+///
+/// It leaves the limits of the execution out. They follow from the free RAM of the day and decide how a receipt is made,
+/// not what it says, so a receipt that is there counts for every run of the job.
 #[derive(Clone, Copy)]
 pub struct JobKey(TaskKey);
 
 impl JobKey {
     /// The key of the job that proves what was given.
-    pub fn new(engine: &EngineId, given: &Given) -> Self {
-        Self(TaskKey::new(engine, &Task::Seal, &[execute_key(engine, given).digest()]))
+    pub fn new(engine: &EngineId, program: Digest, stdin: Digest) -> Self {
+        Self(TaskKey::new(engine, &Task::Seal, &[program, stdin]))
     }
 
     /// The name of the job's root.
@@ -26,15 +30,15 @@ impl JobKey {
         job_root_name(&self.0.digest())
     }
 
-    /// The job's receipt, if it is intact.
-    pub fn receipt(&self, store: &Store) -> Result<Option<Digest>, JobError> {
-        output(store, &self.0, ArtifactKind::Receipt)
+    /// The job's receipt, if it is intact and readable.
+    pub fn receipt(&self, store: &Store) -> Result<Option<(Digest, Receipt)>, JobError> {
+        recorded_receipt(store, &self.0)
     }
 
     /// Records the receipt under the job, keeps it, and lets go of all that led to it. Returns the receipt that counts:
     /// another run of the same job may have been first.
     pub fn finish(&self, store: &Store, receipt: &Digest) -> Result<Digest, JobError> {
-        let receipt = store.record(self.0.digest(), *receipt)?;
+        let receipt = record_receipt(store, &self.0, *receipt)?;
         store.pin(&receipt_root_name(&receipt), &[receipt])?;
         store.unpin(&self.root())?;
         Ok(receipt)
@@ -65,19 +69,37 @@ pub fn execution(store: &Store, key: &TaskKey) -> Result<Option<(Digest, Executi
     }
 }
 
-/// The recorded result of a task. Only of a receipt, which no task reads, every byte is checked; whoever reads another
-/// artifact checks it then, and if it is corrupt it is made again.
+/// The recorded result of a task. Only a receipt, which no task reads, is read here; whoever reads another artifact
+/// checks it then, and if it is corrupt it is made again.
 pub fn output(store: &Store, key: &TaskKey, kind: ArtifactKind) -> Result<Option<Digest>, JobError> {
     if kind != ArtifactKind::Receipt {
         return Ok(store.lookup_present(key.digest())?);
     }
-    let Some(digest) = store.lookup(key.digest())? else { return Ok(None) };
-    Ok(store.get(&digest, kind)?.map(|_| digest))
+    Ok(recorded_receipt(store, key)?.map(|(digest, _)| digest))
 }
 
-/// The key of the job's execution.
-pub fn execute_key(engine: &EngineId, given: &Given) -> TaskKey {
-    TaskKey::new(engine, &Task::Execute(given.execute), &[given.program, given.stdin])
+/// Records a receipt and returns the one that counts: the first that was recorded, unless that one cannot be read. The
+/// index keeps the first as long as its bytes are intact, even if another version wrote them.
+pub fn record_receipt(store: &Store, key: &TaskKey, made: Digest) -> Result<Digest, StoreError> {
+    let first = store.record(key.digest(), made)?;
+    if first == made || receipt(store, &first)?.is_some() { Ok(first) } else { Ok(made) }
+}
+
+fn recorded_receipt(store: &Store, key: &TaskKey) -> Result<Option<(Digest, Receipt)>, JobError> {
+    let Some(digest) = store.lookup(key.digest())? else { return Ok(None) };
+    Ok(receipt(store, &digest)?.map(|receipt| (digest, receipt)))
+}
+
+/// A receipt from the store, if it is intact and readable. What it says is for whoever uses it to verify.
+fn receipt(store: &Store, digest: &Digest) -> Result<Option<Receipt>, StoreError> {
+    let Some(bytes) = store.get(digest, ArtifactKind::Receipt)? else { return Ok(None) };
+    match Receipt::decode(&bytes) {
+        Ok(receipt) => Ok(Some(receipt)),
+        Err(error) => {
+            tracing::warn!(%digest, "a recorded receipt cannot be read and counts as missing: {error}");
+            Ok(None)
+        }
+    }
 }
 
 /// Program and input by name.

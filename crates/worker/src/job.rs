@@ -173,18 +173,16 @@ impl TaskRecord {
 pub struct JobReport {
     /// The receipt artifact.
     pub receipt: Digest,
-    /// The execution artifact.
-    pub execution: Digest,
     /// How the guest ended; always 0.
     pub exit_code: u32,
     /// What it revealed.
     pub public_values: Vec<u8>,
-    /// Instructions executed.
+    /// Instructions executed. Of a job whose receipt was already there, what the receipt notes, which is not proven.
     pub cycles: u64,
-    /// Segments proven.
+    /// Segments proven; see [`cycles`](Self::cycles).
     pub segments: u32,
     /// Every task that ran or was looked up, in the order they ended. A job whose receipt was already there lists only
-    /// its execution and its seal.
+    /// its seal.
     pub tasks: Vec<TaskRecord>,
     /// Tasks that ran to their end in this call.
     pub tasks_run: u64,

@@ -4,6 +4,7 @@
 //! [`JobReport`] that names the receipt. The pool knows nothing of proofs: it finds finished tasks by key, runs the
 //! others within the budget and records what they made, so a job that is interrupted or run twice does no work twice.
 //!
+//! - [`finished`] reports a job whose receipt is there, from the receipt alone.
 //! - [`prove`] streams: segments are proven while the execution goes on, proofs are folded as soon as their neighbours
 //!   are there, and folds go before proofs.
 //! - What to do next is decided by a pure state machine (`schedule`); threads, clocks and files only carry it out.
@@ -11,6 +12,7 @@
 
 mod error;
 mod event;
+mod finished;
 mod found;
 mod gauge;
 mod job;
@@ -22,6 +24,7 @@ mod work;
 
 pub use error::JobError;
 pub use event::{Observer, PoolEvent, Silent};
+pub use finished::finished;
 pub use found::{job_root_name, receipt_root_name};
 pub use job::{ExecuteReport, JobReport, JobSpec, PoolConfig, TaskName, TaskRecord};
 pub use prove::{execute_only, prove};

@@ -18,7 +18,7 @@ use phalanx_store::{Store, StoreError};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::{
-    TaskName,
+    TaskName, found,
     gauge::{Gauge, thread_cpu_ns},
     schedule::{Failure, Start},
 };
@@ -110,7 +110,10 @@ fn run(surroundings: &Surroundings, start: &Start) -> Result<Made, Failure> {
         let made = store.put(artifact.kind, &artifact.bytes)?;
         // Kept before it is recorded: what a killed job recorded is there when it goes on.
         keep(surroundings, &made)?;
-        let output = store.record(start.key.digest(), made)?;
+        let output = match artifact.kind {
+            ArtifactKind::Receipt => found::record_receipt(store, &start.key, made)?,
+            _ => store.record(start.key.digest(), made)?,
+        };
         keep(surroundings, &output)?;
         Ok::<_, StoreError>(output)
     };

@@ -12,10 +12,12 @@ use std::{
 use fake::{FakeEngine, Trouble, job};
 use phalanx_claim::{ArtifactKind, Digest};
 use phalanx_engine::{CancelToken, Engine, Fault};
+use phalanx_plan::ExecuteParams;
+use phalanx_receipt::Receipt;
 use phalanx_store::Store;
 use phalanx_worker::{
-    JobError, JobReport, JobSpec, Observer, PoolConfig, PoolEvent, Silent, execute_only, job_root_name, prove,
-    receipt_root_name,
+    JobError, JobReport, JobSpec, Observer, PoolConfig, PoolEvent, Silent, TaskName, execute_only, finished,
+    job_root_name, prove, receipt_root_name,
 };
 
 const RAM: u64 = 2000;
@@ -116,28 +118,72 @@ fn proving_and_folding_start_while_the_execution_goes_on() {
     assert_eq!(order.last().map(String::as_str), Some("seal"));
 }
 
-#[test]
-fn a_second_run_runs_nothing_not_even_after_its_proofs_are_collected() {
-    let bench = Bench::new(FakeEngine::new());
-    let first = bench.prove(&job(9, 3)).unwrap();
-    let second = bench.prove(&job(9, 3)).unwrap();
-    assert_eq!((second.tasks_run, second.tasks_reused), (0, tasks_total(9)));
-    assert_eq!((second.receipt, second.cycles, second.cpu_ms), (first.receipt, first.cycles, 0));
-    assert_eq!(bench.engine.runs() as u64, first.tasks_run);
-
-    let proof = |report: &JobReport| report.tasks.iter().find(|task| task.name.kind.name() == "prove").unwrap().output;
-    bench.corrupt(&proof(&first));
-    assert_eq!(bench.prove(&job(9, 3)).unwrap().tasks_run, 0);
+/// The same job, cut elsewhere.
+fn with_other_limits(job: JobSpec) -> JobSpec {
+    let execute = ExecuteParams { segment_cycles_max: 1 << 10, segment_bytes_max: 1 << 20, cycles_max: 1 << 30 };
+    JobSpec { execute, ..job }
 }
 
 #[test]
-fn a_receipt_outlives_its_execution() {
+fn a_second_run_runs_nothing_whatever_its_limits() {
     let bench = Bench::new(FakeEngine::new());
     let first = bench.prove(&job(9, 3)).unwrap();
-    bench.corrupt(&first.execution);
+    for again in [job(9, 3), with_other_limits(job(9, 3))] {
+        let second = bench.prove(&again).unwrap();
+        assert_eq!((second.tasks_run, second.tasks_reused), (0, tasks_total(9)));
+        assert_eq!((second.receipt, second.cpu_ms), (first.receipt, 0));
+        let facts = |report: JobReport| (report.exit_code, report.public_values, report.cycles, report.segments);
+        assert_eq!(facts(second), facts(first.clone()));
+    }
+    assert_eq!(bench.engine.runs() as u64, first.tasks_run);
+}
+
+#[test]
+fn a_receipt_outlives_all_that_led_to_it() {
+    let bench = Bench::new(FakeEngine::new());
+    let first = bench.prove(&job(9, 3)).unwrap();
+    first.tasks.iter().filter(|task| task.output != first.receipt).for_each(|task| bench.corrupt(&task.output));
     let second = bench.prove(&job(9, 3)).unwrap();
-    assert_eq!((second.tasks_run, second.tasks_reused, second.receipt), (1, tasks_total(9) - 1, first.receipt));
-    assert_eq!(bench.engine.starts("execute"), 2);
+    assert_eq!((second.tasks_run, second.tasks_reused, second.receipt), (0, tasks_total(9), first.receipt));
+}
+
+#[test]
+fn a_finished_job_is_reported_by_its_seal_and_an_unfinished_one_not_at_all() {
+    let bench = Bench::new(FakeEngine::new());
+    let JobSpec { program, stdin, .. } = job(5, 3);
+    let found = |observer: &dyn Observer| finished(&*bench.engine, &bench.store, &program, &stdin, observer).unwrap();
+    let diary = Diary::default();
+    assert_eq!(found(&diary), None);
+    assert!(diary.0.borrow().is_empty());
+
+    let proven = bench.prove(&job(5, 3)).unwrap();
+    let report = found(&diary).unwrap();
+    assert_eq!((report.receipt, report.tasks_run, report.tasks_reused), (proven.receipt, 0, tasks_total(5)));
+    let [seal] = &report.tasks[..] else { panic!("{:?}", report.tasks) };
+    assert_eq!((seal.name, seal.reused, seal.output), (TaskName::SEAL, true, proven.receipt));
+    let totals = PoolEvent::Totals { cycles: proven.cycles, segments: 5, folds: 4 };
+    assert_eq!(*diary.0.borrow(), [totals, PoolEvent::Reused(seal.clone())]);
+}
+
+#[test]
+fn another_input_is_another_job() {
+    let bench = Bench::new(FakeEngine::new());
+    bench.prove(&job(5, 3)).unwrap();
+    let other = JobSpec { stdin: vec![9], ..job(5, 3) };
+    assert!(finished(&*bench.engine, &bench.store, &other.program, &other.stdin, &Silent).unwrap().is_none());
+}
+
+#[test]
+fn a_receipt_that_cannot_be_read_is_sealed_again_and_nothing_else_runs() {
+    let garbled = |name: &str, _| (name == "seal").then_some(Trouble::GarbledReceipt);
+    let bench = Bench::new(FakeEngine::with_script(garbled));
+    let first = bench.prove(&job(5, 3)).unwrap();
+    let bench = bench.with_engine(FakeEngine::new());
+    let second = bench.prove(&job(5, 3)).unwrap();
+    assert_eq!((second.tasks_run, second.tasks_reused), (1, tasks_total(5) - 1));
+    assert_ne!(second.receipt, first.receipt);
+    let bytes = bench.store.get(&second.receipt, ArtifactKind::Receipt).unwrap().unwrap();
+    assert!(Receipt::decode(&bytes).is_ok());
 }
 
 #[test]

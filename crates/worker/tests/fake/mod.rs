@@ -16,11 +16,12 @@ use std::{
     time::Duration,
 };
 
-use phalanx_claim::{ArtifactKind, Digest, EngineId};
+use phalanx_claim::{ArtifactKind, Claim, Digest, EngineId, ProgramId};
 use phalanx_engine::{
     Artifact, Cost, CostHint, Engine, Event, Execution, Inputs, RunContext, SegmentEntry, SegmentReady, TaskError,
 };
 use phalanx_plan::{ExecuteParams, FoldShape, Task};
+use phalanx_receipt::{Provenance, Receipt};
 use phalanx_worker::JobSpec;
 
 /// What a task does instead of succeeding.
@@ -36,6 +37,8 @@ pub enum Trouble {
     Deaf(Duration),
     /// Returns an artifact of the wrong kind.
     WrongKind,
+    /// Returns a receipt that nobody can read.
+    GarbledReceipt,
     /// Ends as cancelled although nobody asked.
     Cancelled,
 }
@@ -221,6 +224,7 @@ impl FakeEngine {
             Trouble::Panic => panic!("the fake panics"),
             Trouble::Fault(fault) => Err(fault.into()),
             Trouble::WrongKind => Ok(Artifact { kind: ArtifactKind::Pages, bytes: Vec::new() }),
+            Trouble::GarbledReceipt => Ok(Artifact { kind: ArtifactKind::Receipt, bytes: b"phlx-rc".to_vec() }),
             Trouble::Cancelled => Err(TaskError::Cancelled),
             Trouble::UntilCancelled => {
                 while !ctx.cancel.is_cancelled() {
@@ -297,12 +301,15 @@ impl FakeEngine {
         let [program, execution, root] = inputs.digests else { panic!("a seal has three inputs") };
         inputs.source.get(program, ArtifactKind::Program)?;
         let execution = inputs.source.get(execution, ArtifactKind::Execution)?;
-        let segments = Execution::decode(&execution).unwrap().segments.len() as u32;
+        let Execution { cycles, exit_code, public_values, segments, .. } = Execution::decode(&execution).unwrap();
+        let segments = segments.len() as u32;
         let (_, range) = read_proof(&inputs.source.get(root, ArtifactKind::Proof)?);
         assert_eq!(range, 0..segments, "not every segment exactly once");
         let cost = self.cost(task, &CostHint::default());
         self.perform("seal", cost.peak_bytes, ctx, || {
-            let bytes = [b"receipt", &execution[..], &[self.salt]].concat();
+            let claim = Claim { program: ProgramId::new(*program.as_bytes()), exit_code, public_values };
+            let provenance = Provenance { cycles, segments, made_by: "fake".into() };
+            let bytes = Receipt::new(claim, provenance, vec![self.salt]).encode().unwrap();
             Ok(Artifact { kind: ArtifactKind::Receipt, bytes })
         })
     }
