@@ -19,7 +19,7 @@ static MALLOC_CONF: Conf =
 
 /// A `const char *` to bytes that live as long as the program.
 #[repr(transparent)]
-struct Conf(#[expect(dead_code, reason = "read by jemalloc")] *const c_char);
+struct Conf(*const c_char);
 
 // SAFETY: the bytes behind the pointer are constant; nobody writes them.
 unsafe impl Sync for Conf {}

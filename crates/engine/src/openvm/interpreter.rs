@@ -58,6 +58,7 @@ pub(super) struct Interpreter {
     base: u32,
     // `ops` points into these three.
     _data: Vec<Line>,
+    #[expect(clippy::vec_box, reason = "`ops` points to them, so they must not move when the vector grows")]
     _host_ops: Vec<Box<HostOp>>,
     _inventory: ExecutorInventory<Executor>,
 }
