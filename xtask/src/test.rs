@@ -148,7 +148,7 @@ fn doc(_: &mut Counts) -> Result<Outcome> {
 }
 
 fn tests(counts: &mut Counts) -> Result<Outcome> {
-    count(cargo(&["test"]).args(PACKAGES).arg("--no-fail-fast"), counts)
+    count(cargo(&["test"]).args(PACKAGES).args(["--lib", "--bins", "--tests", "--no-fail-fast"]), counts)
 }
 
 fn guests(_: &mut Counts) -> Result<Outcome> {

@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn fibonacci() -> Vec<u8> {
     let (zero, address, n, a, b, next, out) = (0, 10, 11, 12, 13, 14, 15);
     let immediate = |opcode, funct3, rd, rs1, imm: i32| {
-        (imm as u32) << 20 | (rs1 as u32) << 15 | (funct3 as u32) << 12 | (rd as u32) << 7 | opcode as u32
+        (imm as u32) << 20 | (rs1 << 15) | (funct3 as u32) << 12 | rd << 7 | opcode as u32
     };
     let addi = |rd, rs1, imm| immediate(0x13, 0, rd, rs1, imm);
     let add = |rd: u32, rs1: u32, rs2: u32| rs2 << 20 | rs1 << 15 | rd << 7 | 0x33;

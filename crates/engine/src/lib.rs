@@ -1,7 +1,7 @@
 //! Engines: what runs a task. [`Engine`] is the whole interface between proving and scheduling; an engine knows nothing
 //! of queues, a scheduler nothing of proofs.
 //!
-//! In: a [`Task`](phalanx_plan::Task) and the digests of its inputs. Out: one artifact. Only this crate names OpenVM.
+//! In: a [`Task`] and the digests of its inputs. Out: one artifact. Only this crate names OpenVM.
 
 mod cost;
 pub mod elf;
