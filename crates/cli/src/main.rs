@@ -12,6 +12,7 @@ mod error;
 mod input;
 mod interrupt;
 mod log;
+mod measure;
 mod paths;
 mod printer;
 mod progress;

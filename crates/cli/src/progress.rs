@@ -300,10 +300,7 @@ mod tests {
 
     #[test]
     fn a_receipt_that_was_there_completes_every_stage() {
-        let progress = after(&[
-            (1, totals()),
-            (1, PoolEvent::Reused(record(TaskName::SEAL, 0, true))),
-        ]);
+        let progress = after(&[(1, totals()), (1, PoolEvent::Reused(record(TaskName::SEAL, 0, true)))]);
         let lines = STAGES.map(|kind| progress.line(kind, ms(5)));
         assert!(STAGES.iter().all(|kind| progress.is_complete(*kind)));
         let expected = [

@@ -8,10 +8,10 @@ use std::{cell::RefCell, sync::Arc};
 use phalanx_claim::{ArtifactKind, Digest};
 use phalanx_engine::{ArtifactSource, Execution, SourceError};
 use phalanx_store::Store;
-use phalanx_worker::{ExecuteReport, Observer, PoolEvent, execute_only};
+use phalanx_worker::{ExecuteReport, JobSpec, Observer, PoolEvent, execute_only};
 use serde::Serialize;
 
-use super::job::{JobArgs, Limits, read_program};
+use super::job::{JobArgs, Limits, open_store, read_program};
 use crate::{
     engine::{Chip, Prover},
     error::{Error, Result},
@@ -52,11 +52,14 @@ pub fn run(args: &Args, printer: &Printer) -> Result<()> {
     let stdin = args.job.input.read()?.encode();
     let prover = Prover::open(&paths::keys_directory()?)?;
     let program_id = prover.program_id(&program).map_err(|fault| Error::from(&fault))?.to_string();
-    let job = args.job.prepare(Limits::default(), &prover, program, stdin)?;
+    // Its length is what is asked for, and to execute twice only to cut it better would be too much.
+    let plan = args.job.plan(Limits::default().machine()?, &prover, None)?;
+    let store = open_store(&args.job.store.directory()?)?;
+    let job = JobSpec { program, stdin, execute: plan.execute };
     let cancel = interrupt::token(printer.talk())?;
     let output = GuestOutput::new((!printer.is_json()).then(|| printer.talk()));
-    let report = execute_only(&prover.engine(), &job.store, &job.spec, &job.pool, &output, &cancel)?;
-    let chips = chips(&prover, &job.store, &report.execution)?;
+    let report = execute_only(&prover.engine(), &store, &job, &plan.pool, &output, &cancel)?;
+    let chips = chips(&prover, &store, &report.execution)?;
     let (guest_output, guest_output_bytes_omitted) = output.kept();
     if printer.is_json() {
         return printer.object(&Executed {

@@ -1,4 +1,4 @@
-//! What `prove` and `execute` share: from options to a job and a pool that fits this machine.
+//! What `prove` and `execute` share: from options to limits of the execution and a pool that fit this machine.
 
 use std::{
     fs::File,
@@ -10,9 +10,9 @@ use std::{
 };
 
 use phalanx_engine::elf::{ELF_BYTES_MAX, Elf};
-use phalanx_plan::{ExecuteParams, Sizing, SizingError, SizingRequest};
+use phalanx_plan::{ExecuteParams, SizingError, SizingRequest};
 use phalanx_store::{Store, StoreError};
-use phalanx_worker::{JobError, JobSpec, PoolConfig, available_ram};
+use phalanx_worker::{JobError, PoolConfig, available_ram};
 
 use crate::{
     engine::Prover,
@@ -47,6 +47,11 @@ pub struct JobArgs {
     pub store: StoreArg,
 }
 
+/// Free RAM is rounded down to a multiple of this many bytes when nobody says how much to use. RAM decides which sizes of
+/// segments fit, so without a grain small changes of free memory would change where an execution is cut, and an
+/// interrupted job would not find its tasks.
+const RAM_GRAIN_BYTES: u64 = 1 << 30;
+
 /// Limits on what a job takes of this machine; absent means what the machine leaves.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Limits {
@@ -56,16 +61,44 @@ pub struct Limits {
     pub slots: Option<NonZeroU32>,
 }
 
-/// A job, ready to run.
-pub struct Job {
-    /// What to prove.
-    pub spec: JobSpec,
+/// What a job may take of this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    /// RAM for keys and all running tasks.
+    ram_bytes: u64,
+    /// Threads that compute at once.
+    cores: usize,
+    /// Tasks at once, if the user chose.
+    slots: Option<NonZeroU32>,
+}
+
+/// How a job runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Where segments end.
+    pub execute: ExecuteParams,
     /// What it may take.
     pub pool: PoolConfig,
-    /// Where its artifacts go.
-    pub store: Arc<Store>,
-    /// What the sizing was chosen for.
-    pub sizing: Sizing,
+}
+
+impl Limits {
+    /// Fills in what the machine has.
+    pub fn machine(&self) -> Result<Machine> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        match self.ram_bytes.or_else(|| available_ram().map(default_ram)) {
+            Some(ram_bytes) => Ok(Machine { ram_bytes, cores, slots: self.slots }),
+            None => Err(Error::input("cannot find out how much RAM there is").hint("say it with --ram")),
+        }
+    }
+}
+
+/// What is taken of the RAM that is there to take.
+fn default_ram(available_bytes: u64) -> u64 {
+    match available_bytes / RAM_GRAIN_BYTES * RAM_GRAIN_BYTES {
+        // Too little for any job; the error then says how little.
+        0 => available_bytes,
+        rounded => rounded,
+    }
 }
 
 /// The program's bytes, known to be an ELF that can be loaded.
@@ -83,20 +116,15 @@ pub fn read_program(path: &Path) -> Result<Vec<u8>> {
 }
 
 impl JobArgs {
-    /// Chooses sizes and opens the store.
-    pub fn prepare(&self, limits: Limits, prover: &Prover, program: Vec<u8>, stdin: Vec<u8>) -> Result<Job> {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let ram_bytes = match limits.ram_bytes.or_else(available_ram) {
-            Some(bytes) => bytes,
-            None => return Err(Error::input("cannot find out how much RAM there is").hint("say it with --ram")),
-        };
+    /// Chooses sizes for an execution of so many cycles, or for a long one if nobody knows.
+    pub fn plan(&self, machine: Machine, prover: &Prover, cycles: Option<u64>) -> Result<Plan> {
+        let Machine { ram_bytes, cores, slots } = machine;
         let request = SizingRequest {
             ram_bytes,
             cores: u32::try_from(cores).unwrap_or(u32::MAX),
-            // Not known before the execution; one size for all lengths also lets runs share their first segments.
-            cycles: None,
+            cycles,
             segment_cycles: self.segment_cycles.map(NonZeroU64::get),
-            slots: limits.slots.map(NonZeroU32::get),
+            slots: slots.map(NonZeroU32::get),
         };
         let sizing = prover.sizing(&request).map_err(|error| unsizable(&error))?;
         let execute = ExecuteParams {
@@ -106,8 +134,7 @@ impl JobArgs {
         };
         let slots = usize::try_from(sizing.slots).unwrap_or(usize::MAX);
         let pool = PoolConfig { held_bytes: crate::held_bytes, ..PoolConfig::new(ram_bytes, slots, cores) };
-        let store = open_store(&self.store.directory()?)?;
-        Ok(Job { spec: JobSpec { program, stdin, execute }, pool, store, sizing })
+        Ok(Plan { execute, pool })
     }
 }
 
@@ -197,6 +224,13 @@ mod tests {
   segment 65536 cycles
   hint: raise --ram, or lower --jobs or --segment-cycles";
         assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn small_changes_of_free_memory_change_nothing() {
+        const GIB: u64 = 1 << 30;
+        assert_eq!([7 * GIB, 7 * GIB + 1, 8 * GIB - 1].map(default_ram), [7 * GIB; 3]);
+        assert_eq!(default_ram(GIB - 1), GIB - 1, "what is too little is said as it is");
     }
 
     #[test]
