@@ -108,7 +108,9 @@ impl Error {
     pub fn unwritable(what: &str, path: &Path, cause: &io::Error) -> Self {
         let place = format!("cannot write {what} {}: {}", path.display(), io_reason(cause));
         match cause.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Self::ours(place),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Self::ours(place)
+            }
             _ => Self::input(place),
         }
     }

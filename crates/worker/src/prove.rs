@@ -1,12 +1,12 @@
 //! Proving and executing: what the command line calls.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use phalanx_engine::{CancelToken, Engine, Execution};
 use phalanx_store::Store;
 
 use crate::{
-    ExecuteReport, JobError, JobReport, JobSpec, Observer, PoolConfig, finished,
+    ExecuteReport, JobError, JobReport, JobSpec, Observer, PoolConfig, TaskName, finished,
     found::{self, JobKey},
     peak_resident_bytes,
     pool::{Finished, Pool, millis},
@@ -42,7 +42,10 @@ pub fn prove(
     if let Err(JobError::Fault { .. }) = ran {
         store.unpin(&root)?;
     }
-    let Finished { outcome, execution, tasks, cpu_ms } = ran?;
+    let Finished { outcome, execution, mut tasks, cpu_ms } = ran?;
+    // A result that was found, turned out corrupt and was made again was not reused.
+    let ran: BTreeSet<TaskName> = tasks.iter().filter(|task| !task.reused).map(|task| task.name).collect();
+    tasks.retain(|task| !task.reused || !ran.contains(&task.name));
     let receipt = outcome.receipt.ok_or_else(|| JobError::Pool("the job ended without a receipt".into()))?;
     let receipt = job_key.finish(store, &receipt)?;
     let count = |reused| tasks.iter().filter(|task| task.reused == reused).count() as u64;

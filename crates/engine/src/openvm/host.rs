@@ -7,7 +7,7 @@ use openvm_circuit::arch::instructions::{LocalOpcode, SystemOpcode, instruction:
 use openvm_sdk::F;
 use openvm_stark_backend::p3_field::PrimeField32;
 
-use super::interpreter::State;
+use super::{interpreter::State, meter::REGISTERS};
 use crate::elf::MEMORY_BYTES;
 
 /// Most bytes that one print may have.
@@ -15,7 +15,6 @@ pub(super) const PRINT_BYTES_MAX: u32 = 1 << 20;
 /// Most bytes that one request for random bytes may have.
 pub(super) const RANDOM_BYTES_MAX: u32 = 1 << 20;
 
-const REGISTERS: u32 = 1;
 const MEMORY: u32 = 2;
 
 // `Rv32Phantom` of openvm-rv32im-transpiler 2.0.2.

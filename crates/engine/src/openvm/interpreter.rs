@@ -22,9 +22,10 @@ use openvm_sdk::F;
 use openvm_stark_backend::p3_field::PrimeField32;
 
 use super::{
+    align::Access,
     backend::Executor,
-    host::{Call, Host},
-    meter::Meter,
+    host::{Call, Host, HostFault},
+    meter::{Meter, REGISTERS},
 };
 
 /// The state of a running program.
@@ -52,18 +53,28 @@ struct HostOp {
     air: usize,
 }
 
+/// What an instruction that must access aligned memory reads first.
+#[repr(C)]
+struct AlignedOp {
+    access: Access,
+    original: Handler,
+    data: *const u8,
+}
+
 /// A program compiled for execution.
 pub(super) struct Interpreter {
     ops: Vec<Op>,
     base: u32,
-    // `ops` points into these three.
+    // `ops` points into these.
     _data: Vec<Line>,
     #[expect(clippy::vec_box, reason = "`ops` points to them, so they must not move when the vector grows")]
     _host_ops: Vec<Box<HostOp>>,
+    #[expect(clippy::vec_box, reason = "as above")]
+    _aligned_ops: Vec<Box<AlignedOp>>,
     _inventory: ExecutorInventory<Executor>,
 }
 
-// SAFETY: the pointers in `ops` lead into `_data`, `_host_ops` and `_inventory`, which are owned here, are not changed after
+// SAFETY: the pointers in `ops` lead into the fields below it, which are owned here, are not changed after
 // `new` and hold plain data or `Sync` executors.
 unsafe impl Send for Interpreter {}
 // SAFETY: as above; `run` only reads.
@@ -92,6 +103,7 @@ impl Interpreter {
         let mut lines = vec![Line([0; LINE_BYTES]); instructions.len() * lines_per_op];
         let mut ops = Vec::with_capacity(instructions.len());
         let mut host_ops = Vec::new();
+        let mut aligned_ops = Vec::new();
         for (index, (entry, data)) in instructions.iter().zip(lines.chunks_exact_mut(lines_per_op)).enumerate() {
             let pc = pc_base + index as u32 * DEFAULT_PC_STEP;
             // SAFETY: `Line` is `repr(C)` around bytes, so `lines_per_op` of them are that many bytes in a row.
@@ -111,17 +123,28 @@ impl Interpreter {
             let handler =
                 executor.metered_pre_compute::<Meter>(air, pc, instruction, data).map_err(|error| error.to_string())?;
             let op = Op { handler, data: data.as_ptr() };
-            ops.push(match Call::of(instruction) {
-                None => op,
-                Some(call) => {
-                    let host_op = Box::new(HostOp { call, original: op.handler, data: op.data, air });
-                    let data: *const HostOp = &raw const *host_op;
-                    host_ops.push(host_op);
-                    Op { handler: call_host, data: data.cast() }
-                }
+            ops.push(if let Some(call) = Call::of(instruction) {
+                let host_op = Box::new(HostOp { call, original: op.handler, data: op.data, air });
+                let data: *const HostOp = &raw const *host_op;
+                host_ops.push(host_op);
+                Op { handler: call_host, data: data.cast() }
+            } else if let Some(access) = Access::of(instruction) {
+                let aligned_op = Box::new(AlignedOp { access, original: op.handler, data: op.data });
+                let data: *const AlignedOp = &raw const *aligned_op;
+                aligned_ops.push(aligned_op);
+                Op { handler: check_alignment, data: data.cast() }
+            } else {
+                op
             });
         }
-        Ok(Self { ops, base: *pc_base, _data: lines, _host_ops: host_ops, _inventory: inventory })
+        Ok(Self {
+            ops,
+            base: *pc_base,
+            _data: lines,
+            _host_ops: host_ops,
+            _aligned_ops: aligned_ops,
+            _inventory: inventory,
+        })
     }
 
     /// Runs until the meter has no more instructions to give, the guest ends or it does something forbidden.
@@ -153,6 +176,22 @@ unsafe fn terminate(data: *const u8, state: &mut State) {
 
 unsafe fn no_instruction(_: *const u8, state: &mut State) {
     state.exit_code = Err(ExecutionError::Unreachable(state.pc()));
+}
+
+unsafe fn check_alignment(data: *const u8, state: &mut State) {
+    // SAFETY: `new` made `data` from an `AlignedOp` that the interpreter owns.
+    let op = unsafe { &*data.cast::<AlignedOp>() };
+    let base = u32::from_le_bytes(state.host_read::<u8, 4>(REGISTERS, op.access.base));
+    let address = base.wrapping_add(op.access.offset);
+    if address & op.access.mask == 0 {
+        // SAFETY: `original` was compiled into `op.data`.
+        unsafe { (op.original)(op.data, state) };
+    } else {
+        state.exit_code = Err(ExecutionError::Fail { pc: state.pc(), msg: "misaligned" });
+        let bytes = op.access.mask + 1;
+        let reason = format!("it accesses {bytes} bytes at {address:#x}, which is not a multiple of {bytes}");
+        state.ctx.host_fault = Some(HostFault::Text(reason));
+    }
 }
 
 unsafe fn call_host(data: *const u8, state: &mut State) {

@@ -8,7 +8,8 @@ use openvm_circuit::system::memory::{CHUNK, dimensions::MemoryDimensions, online
 
 use super::{host::HostFault, touched::TouchedLeaves, vm_table::AirTable};
 
-const REGISTERS: u32 = 1;
+/// Address space of the registers.
+pub(super) const REGISTERS: u32 = 1;
 /// Bytes of the register file: 32 registers of four bytes.
 const REGISTER_BYTES: u32 = 128;
 const CHUNK_LOG: u32 = CHUNK.ilog2();

@@ -3,6 +3,7 @@
 //! In: tasks and artifacts. Out: artifacts, each verified before it is returned. Making an engine is cheap; programs, VMs
 //! and keys are loaded when a task first needs them and kept.
 
+mod align;
 mod backend;
 mod calibration;
 mod catch;
