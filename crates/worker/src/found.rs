@@ -38,8 +38,13 @@ impl JobKey {
     /// Records the receipt under the job, keeps it, and lets go of all that led to it. Returns the receipt that counts:
     /// another run of the same job may have been first.
     pub fn finish(&self, store: &Store, receipt: &Digest) -> Result<Digest, JobError> {
+        let before = store.lookup(self.0.digest())?;
         let receipt = record_receipt(store, &self.0, *receipt)?;
         store.pin(&receipt_root_name(&receipt), &[receipt])?;
+        // A receipt that was found corrupt and made again is kept no longer, so a collection takes its file.
+        if let Some(corrupt) = before.filter(|before| *before != receipt) {
+            store.unpin(&receipt_root_name(&corrupt))?;
+        }
         store.unpin(&self.root())?;
         Ok(receipt)
     }
