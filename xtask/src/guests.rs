@@ -113,7 +113,7 @@ fn check_rebuilt(phalanx: Option<&Path>, names: &BTreeSet<String>, recorded: &Di
     ensure!(
         phalanx.is_some(),
         "{difference}, by another compiler, and there is no phalanx to compare what they reveal\n  \
-         hint: `cargo build --release -p phalanx-cli`, or --phalanx FILE"
+         hint: `./x demo` builds it, or --phalanx FILE"
     );
     check_values(phalanx, built.out.path())
 }
