@@ -3,7 +3,10 @@
 //! In: a program and its input. Out: cycles, segments, public values, cost by chip on stdout; what the guest prints on
 //! stderr as it comes, or in the `--json` object.
 
-use std::{cell::RefCell, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+};
 
 use phalanx_claim::{ArtifactKind, Digest};
 use phalanx_engine::{ArtifactSource, Execution, SourceError};
@@ -58,7 +61,9 @@ pub fn run(args: &Args, printer: &Printer) -> Result<()> {
     let job = JobSpec { program, stdin, execute: plan.execute };
     let cancel = interrupt::token(printer.talk())?;
     let output = GuestOutput::new((!printer.is_json()).then(|| printer.talk()));
-    let report = execute_only(&prover.engine(), &store, &job, &plan.pool, &output, &cancel)?;
+    let executed = execute_only(&prover.engine(), &store, &job, &plan.pool, &output, &cancel);
+    output.end_line();
+    let report = executed?;
     let chips = chips(&prover, &store, &report.execution)?;
     let (guest_output, guest_output_bytes_omitted) = output.kept();
     if printer.is_json() {
@@ -131,13 +136,24 @@ impl ArtifactSource for Source<'_> {
 /// Passes on what the guest prints, or keeps it.
 struct GuestOutput {
     live: Option<Talk>,
+    /// Whether what was passed on ends in the middle of a line.
+    line_open: Cell<bool>,
     kept: RefCell<Vec<u8>>,
     omitted: RefCell<u64>,
 }
 
 impl GuestOutput {
     fn new(live: Option<Talk>) -> Self {
-        Self { live, kept: RefCell::default(), omitted: RefCell::default() }
+        Self { live, line_open: Cell::new(false), kept: RefCell::default(), omitted: RefCell::default() }
+    }
+
+    /// Ends the guest's last line, so that what we say next starts a new one.
+    fn end_line(&self) {
+        if let Some(talk) = self.live
+            && self.line_open.take()
+        {
+            talk.bytes(b"\n");
+        }
     }
 
     fn kept(&self) -> (String, u64) {
@@ -149,6 +165,7 @@ impl Observer for GuestOutput {
     fn on(&self, event: &PoolEvent) {
         let PoolEvent::GuestOutput(bytes) = event else { return };
         if let Some(talk) = self.live {
+            self.line_open.set(bytes.last().is_some_and(|last| *last != b'\n'));
             // A person's terminal must not be the guest's to command; a file or a pipe gets the bytes as they are.
             return if talk.is_terminal() { talk.bytes(harmless(bytes).as_bytes()) } else { talk.bytes(bytes) };
         }
