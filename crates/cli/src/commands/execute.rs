@@ -31,12 +31,18 @@ const GUEST_OUTPUT_BYTES_MAX: usize = 1 << 20;
 pub struct Args {
     #[command(flatten)]
     job: JobArgs,
+
+    /// Also compute the id that receipts name the program by; takes seconds
+    #[arg(long)]
+    program_id: bool,
 }
 
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Executed<'a> {
-    program_id: String,
+    /// If it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program_id: Option<String>,
     exit_code: u32,
     public_values: String,
     cycles: u64,
@@ -54,7 +60,8 @@ pub fn run(args: &Args, printer: &Printer) -> Result<()> {
     let program = read_program(&args.job.elf)?;
     let stdin = args.job.input.read()?.encode();
     let prover = Prover::open(&paths::keys_directory()?)?;
-    let program_id = prover.program_id(&program).map_err(|fault| Error::from(&fault))?.to_string();
+    let program_id = args.program_id.then(|| prover.program_id(&program)).transpose();
+    let program_id = program_id.map_err(|fault| Error::from(&fault))?.map(|id| id.to_string());
     // Its length is what is asked for, and to execute twice only to cut it better would be too much.
     let plan = args.job.plan(Limits::default().machine()?, &prover, None)?;
     let store = open_store(&args.job.store.directory()?)?;
@@ -80,24 +87,24 @@ pub fn run(args: &Args, printer: &Printer) -> Result<()> {
             chips: &chips,
         });
     }
-    lines(&program_id, &report, &chips).into_iter().try_for_each(|line| printer.line(line))
+    lines(program_id.as_deref(), &report, &chips).into_iter().try_for_each(|line| printer.line(line))
 }
 
-fn lines(program_id: &str, report: &ExecuteReport, chips: &[Chip]) -> Vec<String> {
+fn lines(program_id: Option<&str>, report: &ExecuteReport, chips: &[Chip]) -> Vec<String> {
     let wall = std::time::Duration::from_millis(report.task.end_ms.saturating_sub(report.task.start_ms));
     let pace = rate(report.cycles, wall).map(|rate| format!(", {rate}")).unwrap_or_default();
     let public_values = match hex::encode(&report.public_values) {
         empty if empty.is_empty() => "none".to_owned(),
         hex => hex,
     };
-    let mut lines = vec![
-        format!("program        {program_id}"),
+    let mut lines = Vec::from_iter(program_id.map(|id| format!("program        {id}")));
+    lines.extend([
         format!("cycles         {}", thousands(report.cycles)),
         format!("segments       {}", thousands(report.segments.into())),
         format!("exit code      {}", report.exit_code),
         format!("public values  {public_values}"),
         format!("time           {}{pace}", duration(wall)),
-    ];
+    ]);
     let cells: u64 = chips.iter().map(|chip| chip.cells).sum();
     let width = chips.iter().map(|chip| chip.chip.chars().count()).max().unwrap_or(0).max("chip".len());
     if cells > 0 {
