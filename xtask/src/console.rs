@@ -1,8 +1,8 @@
 //! Commands in the documentation. In: a page. Out: the commands of its ` ```console run ` blocks with the output shown
 //! below them, and whether a real output is what the page shows.
 //!
-//! Words must agree, numbers may differ: a word with a digit stands for any other with one, so that times and digests
-//! need no upkeep. A line `…` stands for any number of lines. A command without shown output may print anything.
+//! Words must agree, numbers may differ: a word with a digit stands for any other with one, and minutes may come before
+//! seconds, so that times and digests need no upkeep. A line `…` stands for any number of lines. A command without shown output may print anything.
 
 /// One command of a block.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,14 +70,16 @@ pub fn differs(shown: &[String], real: &str) -> Option<String> {
 
 fn same(shown: &str, real: &str) -> bool {
     let has_digit = |word: &str| word.contains(|c: char| c.is_ascii_digit());
-    let (mut shown, mut real) = (shown.split_whitespace(), real.split_whitespace());
-    loop {
-        match (shown.next(), real.next()) {
-            (None, None) => return true,
-            (Some(a), Some(b)) if a == b || has_digit(a) && has_digit(b) => {}
-            _ => return false,
-        }
-    }
+    // `2 min 05 s` is read as `05 s`.
+    let words = |line: &str| -> Vec<String> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let is_minutes = |at: usize| words.get(at) == Some(&"min") && at > 0 && has_digit(words[at - 1]);
+        let kept = (0..words.len()).filter(|at| !is_minutes(*at) && !is_minutes(at + 1));
+        kept.map(|at| words[at].to_owned()).collect()
+    };
+    let (shown, real) = (words(shown), words(real));
+    let agree = |(a, b): (&String, &String)| a == b || has_digit(a) && has_digit(b);
+    shown.len() == real.len() && shown.iter().zip(&real).all(agree)
 }
 
 #[cfg(test)]
@@ -100,7 +102,9 @@ mod tests {
     fn numbers_may_differ_and_words_may_not() {
         let shown = lines("proved    5/5 segments   41.2 s");
         assert_eq!(differs(&shown, "proved 7/7 segments 1.0 s"), None);
+        assert_eq!(differs(&shown, "proved 7/7 segments 2 min 05 s"), None);
         assert!(differs(&shown, "proved 7/7 segments 1.0 ms").is_some());
+        assert!(differs(&shown, "proved 7/7 segments min 1.0 s").is_some());
     }
 
     #[test]

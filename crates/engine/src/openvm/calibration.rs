@@ -1,9 +1,9 @@
 //! The measured constants of this engine on the machine they were measured on; scheduling and sizing start from them.
 
-use phalanx_plan::Task;
+use phalanx_plan::{ProveCost, SealCost, Task};
 use serde::{Deserialize, Serialize};
 
-use super::cost_model::CostModel;
+use super::{cost_model::CostModel, fold::ARITIES};
 use crate::{Cost, CostHint};
 
 /// What a fold costs, by the number of proofs it takes.
@@ -17,6 +17,29 @@ pub(super) struct FoldCost {
     pub cpu_ms_fixed: f64,
     /// CPU milliseconds for each proof.
     pub cpu_ms_per_child: f64,
+}
+
+impl FoldCost {
+    fn peak_bytes(&self, children: u32) -> u64 {
+        (self.bytes_fixed + self.bytes_per_child * f64::from(children)) as u64
+    }
+
+    fn cpu_ms(&self, children: u32) -> u64 {
+        (self.cpu_ms_fixed + self.cpu_ms_per_child * f64::from(children)) as u64
+    }
+}
+
+/// What is known of segments before any has run, in cycles.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(super) struct InCycles {
+    /// The shortest segment worth cutting.
+    pub segment_cycles_min: u64,
+    /// The longest segment that can be proven.
+    pub segment_cycles_max: u64,
+    /// The part of a task's CPU time that keeps only one core busy, 0 to 1.
+    pub serial_fraction: f64,
+    /// Proving a segment of a typical guest.
+    pub prove: ProveCost,
 }
 
 /// All constants.
@@ -36,8 +59,8 @@ pub(super) struct Calibration {
     pub folds: Vec<FoldCost>,
     /// Sealing.
     pub seal: FoldCost,
-    /// The same in cycles, for choosing a segment size before anything has run.
-    pub sizing: phalanx_plan::Calibration,
+    /// For choosing a segment size before anything has run.
+    pub sizing: InCycles,
 }
 
 impl Calibration {
@@ -46,14 +69,34 @@ impl Calibration {
         serde_json::from_str(include_str!("calibration.json")).expect("a test of this crate reads calibration.json")
     }
 
+    /// The constants as sizing reads them. It knows folds by their layer alone, so all are taken to be full.
+    pub fn for_sizing(&self) -> phalanx_plan::Calibration {
+        let full_fold = |(cost, arity): (&FoldCost, u32)| phalanx_plan::FoldCost {
+            peak_bytes: cost.peak_bytes(arity),
+            fixed_cpu_ms: cost.cpu_ms_fixed as u64,
+            cpu_ms_per_child: cost.cpu_ms_per_child as u64,
+        };
+        phalanx_plan::Calibration {
+            measured_on: self.measured_on.clone(),
+            base_bytes: self.resident_bytes,
+            execute_cycles_per_ms: self.execute_cycles_per_ms,
+            segment_cycles_min: self.sizing.segment_cycles_min,
+            segment_cycles_max: self.sizing.segment_cycles_max,
+            serial_fraction: self.sizing.serial_fraction,
+            prove: self.sizing.prove,
+            folds: self.folds.iter().zip(ARITIES).map(full_fold).collect(),
+            seal: SealCost { peak_bytes: self.seal.peak_bytes(1), cpu_ms: self.seal.cpu_ms(1) },
+        }
+    }
+
     /// What a task will need.
     pub fn cost(&self, task: &Task, hint: &CostHint) -> Cost {
         let cores = u32::MAX;
         let fold = |cost: &FoldCost, children: u32| Cost {
-            peak_bytes: (cost.bytes_fixed + cost.bytes_per_child * f64::from(children)) as u64,
+            peak_bytes: cost.peak_bytes(children),
             device_bytes: 0,
             cores,
-            cpu_ms: (cost.cpu_ms_fixed + cost.cpu_ms_per_child * f64::from(children)) as u64,
+            cpu_ms: cost.cpu_ms(children),
         };
         match task {
             Task::Execute(_) => {
@@ -77,6 +120,7 @@ mod tests {
     #[test]
     fn the_committed_constants_are_read_and_cover_every_layer() {
         let calibration = Calibration::committed();
-        assert_eq!(calibration.folds.len(), super::super::fold::ARITIES.len());
+        assert_eq!(calibration.folds.len(), ARITIES.len());
+        assert_eq!(calibration.for_sizing().check(), Ok(()));
     }
 }

@@ -68,7 +68,7 @@ impl OpenVmEngine {
 
     /// The constants that segment sizes are chosen from.
     pub fn calibration(&self) -> phalanx_plan::Calibration {
-        self.loaded.calibration().sizing.clone()
+        self.loaded.calibration().for_sizing()
     }
 
     /// Where the proving keys are.

@@ -9,7 +9,7 @@ use crate::{ArtifactSource, Execution, TaskError};
 /// What one chip contributed, summed over all segments.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ChipCost {
-    /// Upstream's name of the AIR.
+    /// What it does: upstream's name of the AIR, without the types around it.
     pub chip: String,
     /// Rows, before padding to powers of two.
     pub rows: u64,
@@ -24,7 +24,7 @@ pub(super) fn profile(
     execution: &Execution,
     source: &dyn ArtifactSource,
 ) -> Result<Vec<ChipCost>, TaskError> {
-    let zero = |name: &String| ChipCost { chip: name.clone(), rows: 0, cells: 0, interaction_cells: 0 };
+    let zero = |name: &String| ChipCost { chip: short(name), rows: 0, cells: 0, interaction_cells: 0 };
     let mut costs: Vec<_> = airs.airs.iter().map(|air| zero(&air.name)).collect();
     for entry in &execution.segments {
         let segment = Segment::decode(&source.get(&entry.digest, ArtifactKind::Segment)?)?;
@@ -40,4 +40,36 @@ pub(super) fn profile(
     costs.retain(|cost| cost.rows > 0);
     costs.sort_by(|a, b| b.cells.cmp(&a.cells).then_with(|| a.chip.cmp(&b.chip)));
     Ok(costs)
+}
+
+/// `BaseAlu256` from `VmAirWrapper<Rv32VecHeapAdapterAir<2, 8, …>, BaseAluCoreAir<32, 8>`.
+fn short(air: &str) -> String {
+    let words = || air.split(|c: char| !c.is_ascii_alphanumeric());
+    // What wraps an AIR comes before it.
+    let Some(name) = words().rfind(|word| word.ends_with("Air")) else { return air.to_owned() };
+    let mut name = name.trim_end_matches("Air").trim_end_matches("Vm").trim_end_matches("Core");
+    name = name.trim_start_matches("Rv32");
+    let wide = if air.contains("VecHeap") { "256" } else { "" };
+    let config = words().find_map(|word| word.strip_suffix("Config"));
+    let config = config.map(|config| format!("<{config}>")).unwrap_or_default();
+    format!("{name}{wide}{config}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::openvm::vm_table::VmTable;
+
+    #[test]
+    fn short_names_tell_all_chips_apart() {
+        let table = VmTable::committed();
+        let names: BTreeSet<String> = table.airs.airs.iter().map(|air| short(&air.name)).collect();
+        assert_eq!(names.len(), table.airs.airs.len(), "{names:?}");
+        for name in ["LoadStore", "BaseAlu", "BaseAlu256", "Sha2Main<Sha256>", "Poseidon2Periphery", "Jalr", "Phantom"]
+        {
+            assert!(names.contains(name), "{name} is not in {names:?}");
+        }
+    }
 }
