@@ -62,8 +62,11 @@ pub fn run(args: &Args, printer: &Printer) -> Result<()> {
     let prover = Prover::open(&paths::keys_directory()?)?;
     let program_id = args.program_id.then(|| prover.program_id(&program)).transpose();
     let program_id = program_id.map_err(|fault| Error::from(&fault))?.map(|id| id.to_string());
+    // Nothing is proven, so segments of a length that was asked for need not fit this machine.
+    let ram_bytes = args.job.segment_cycles.map(|_| u64::MAX);
+    let machine = Limits { ram_bytes, ..Limits::default() }.machine()?;
     // Its length is what is asked for, and to execute twice only to cut it better would be too much.
-    let plan = args.job.plan(Limits::default().machine()?, &prover, None)?;
+    let plan = args.job.plan(machine, &prover, None)?;
     let store = open_store(&args.job.store.directory()?)?;
     let job = JobSpec { program, stdin, execute: plan.execute };
     let cancel = interrupt::token(printer.talk())?;
