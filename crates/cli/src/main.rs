@@ -58,11 +58,11 @@ struct Cli {
     quiet: bool,
 }
 
-/// How many bytes the process has in use, by the account of its allocator.
+/// The allocator of this process.
 #[cfg(feature = "openvm")]
-use allocator::held_bytes;
+use allocator::MEMORY;
 #[cfg(not(feature = "openvm"))]
-use phalanx_worker::resident_bytes as held_bytes;
+const MEMORY: phalanx_worker::Memory = phalanx_worker::Memory::SYSTEM;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

@@ -6,7 +6,7 @@ use phalanx_claim::Digest;
 use phalanx_plan::{ExecuteParams, Position, Task, TaskKind};
 use serde::Serialize;
 
-use crate::JobError;
+use crate::{JobError, Memory};
 
 /// One program on one input, to be proven.
 #[derive(Clone, Debug)]
@@ -28,17 +28,15 @@ pub struct PoolConfig {
     pub slots: usize,
     /// Threads that compute at once, shared by the slots; at least 1.
     pub cores: usize,
-    /// How many bytes the process has in use now, for [`TaskRecord::measured_peak_bytes`].
-    ///
-    /// [`resident_bytes`](crate::resident_bytes) suits an allocator that returns its pages to the system. With one that
-    /// keeps them, resident memory only grows: give what the allocator itself reports (jemalloc: `stats.active`).
-    pub held_bytes: fn() -> Option<u64>,
+    /// The process's allocator. With one that keeps freed pages ([`Memory::SYSTEM`] does not) resident memory says
+    /// little about what tasks use, and only the allocator can make it shrink.
+    pub memory: Memory,
 }
 
 impl PoolConfig {
-    /// A pool that measures tasks by resident memory.
+    /// A pool of a process whose allocator keeps nothing.
     pub fn new(ram_bytes: u64, slots: usize, cores: usize) -> Self {
-        Self { ram_bytes, slots, cores, held_bytes: crate::resident_bytes }
+        Self { ram_bytes, slots, cores, memory: Memory::SYSTEM }
     }
 
     /// Refuses a pool that could never start a task.

@@ -21,6 +21,7 @@ use rayon::ThreadPool;
 use crate::{
     JobError, JobSpec, Observer, PoolConfig, PoolEvent, TaskName, TaskRecord, found,
     gauge::Gauge,
+    memory::Watch,
     schedule::{Effect, Event, Failure, Given, Goal, Limits, Outcome, Schedule, Start},
     work::{self, Ended, Gate, Made, Message, StoreSource, Surroundings},
 };
@@ -47,6 +48,7 @@ pub struct Pool<'a> {
     execution: Option<Execution>,
     tasks: Vec<TaskRecord>,
     cpu_ms: u64,
+    _watch: Watch,
 }
 
 /// What a job leaves that ended well.
@@ -73,13 +75,15 @@ impl<'a> Pool<'a> {
         let limits = Limits { slots: config.slots, cores: config.cores, ram_bytes: config.ram_bytes };
         let (schedule, first) = Schedule::new(&**engine, given, goal, limits)?;
         let (sender, messages) = mpsc::channel();
+        let no_thread = |error: std::io::Error| JobError::Pool(error.to_string());
+        let watch = Watch::start(config.memory, config.ram_bytes).map_err(no_thread)?;
         let surroundings = Surroundings {
             engine: engine.clone(),
             store: store.clone(),
             root: root.map(Arc::from),
             stop: CancelToken::default(),
             gate: Arc::new(Gate::default()),
-            gauge: Gauge::start(config.held_bytes).map_err(|error| JobError::Pool(error.to_string()))?,
+            gauge: Gauge::start(config.memory.held_bytes).map_err(no_thread)?,
             messages: sender,
         };
         Ok(Self {
@@ -95,6 +99,7 @@ impl<'a> Pool<'a> {
             execution: None,
             tasks: Vec::new(),
             cpu_ms: 0,
+            _watch: watch,
         })
     }
 

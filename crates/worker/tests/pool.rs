@@ -412,13 +412,14 @@ fn the_last_fold_gets_all_cores() {
 fn only_tasks_that_ran_alone_say_their_peak() {
     let bench = Bench::new(FakeEngine { task_ms_max: 20, ..FakeEngine::new() });
     let engine: Arc<dyn Engine> = bench.engine.clone();
-    let one_slot = PoolConfig { held_bytes: || Some(7), ..PoolConfig::new(RAM, 1, 2) };
+    let one_slot =
+        PoolConfig { memory: Memory { held_bytes: || Some(7), ..Memory::SYSTEM }, ..PoolConfig::new(RAM, 1, 2) };
     execute_only(&engine, &bench.store, &job(4, 1), &one_slot, &Silent, &CancelToken::default()).unwrap();
     let report = bench.prove_with(&job(4, 1), one_slot, &Silent, &CancelToken::default()).unwrap();
     let ran = |report: &JobReport| report.tasks.iter().filter(|task| !task.reused).cloned().collect::<Vec<_>>();
     assert!(ran(&report).iter().all(|task| task.measured_peak_bytes == Some(0) && task.predicted_peak_bytes > 0));
 
-    let blind = PoolConfig { held_bytes: || None, ..one_slot };
+    let blind = PoolConfig { memory: Memory { held_bytes: || None, ..Memory::SYSTEM }, ..one_slot };
     let report = bench.prove_with(&job(4, 2), blind, &Silent, &CancelToken::default()).unwrap();
     assert!(ran(&report).iter().all(|task| task.measured_peak_bytes.is_none()));
 }

@@ -9,8 +9,8 @@ use super::{
     stats::{gib, largest, median, percent, seconds, thousands},
 };
 
-/// About a million cycles.
-const NUMBERS: u32 = 5_000;
+/// 0.6 million cycles.
+const NUMBERS: u32 = 2_000;
 /// jemalloc reads this last, so it overrides what is compiled in.
 const VARIABLE: &str = "_RJEM_MALLOC_CONF";
 /// What jemalloc does unless told otherwise.

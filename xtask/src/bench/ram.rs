@@ -13,8 +13,8 @@ use super::{
     tasks::{TaskRun, tasks_run},
 };
 
-/// About three million cycles.
-const NUMBERS: u32 = 15_000;
+/// 2.8 million cycles.
+const NUMBERS: u32 = 8_000;
 /// Part of the measured peak by which a prediction may be off.
 const DEVIATION_MAX: f64 = 0.15;
 /// Long enough to be typical, short enough for any machine.

@@ -12,10 +12,10 @@ use super::{
     stats::{gib, largest, median, percent, seconds, thousands},
 };
 
-/// About a million cycles.
+/// 1.7 million cycles.
 const NUMBERS_ONE: u32 = 5_000;
-/// About three million.
-const NUMBERS_MANY: u32 = 15_000;
+/// 2.8 million cycles.
+const NUMBERS_MANY: u32 = 8_000;
 const RATIO_MAX_ONE: f64 = 1.00;
 const RATIO_MAX_MANY: f64 = 0.90;
 const SEGMENTS_MIN: u64 = 4;

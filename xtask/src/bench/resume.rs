@@ -14,10 +14,10 @@ use super::{
     stats::{largest, seconds},
 };
 
-/// About 400,000 cycles.
-const NUMBERS: u32 = 2_000;
+/// About 270,000 cycles.
+const NUMBERS: u32 = 1_000;
 /// Four segments of it and a tree of folds above.
-const OPTIONS: [&str; 2] = ["--segment-cycles", "100000"];
+const OPTIONS: [&str; 2] = ["--segment-cycles", "70000"];
 const AGAIN_MS_MAX: f64 = 2_000.0;
 
 /// The same command twice and more.

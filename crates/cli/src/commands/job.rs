@@ -133,7 +133,7 @@ impl JobArgs {
             cycles_max: self.cycles_max.get(),
         };
         let slots = usize::try_from(sizing.slots).unwrap_or(usize::MAX);
-        let pool = PoolConfig { held_bytes: crate::held_bytes, ..PoolConfig::new(ram_bytes, slots, cores) };
+        let pool = PoolConfig { memory: crate::MEMORY, ..PoolConfig::new(ram_bytes, slots, cores) };
         Ok(Plan { execute, pool })
     }
 }

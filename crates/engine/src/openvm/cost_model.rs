@@ -1,7 +1,9 @@
 //! What proving a segment costs in memory and time, predicted from the size of its traces.
 //!
 //! Both are affine in two sizes: the cells of the main traces, which the prover holds and reads a fixed number of times, and
-//! the leaves of the fraction tree of LogUp-GKR, one for each row and interaction, padded to a power of two. The constants are measured by `cargo xtask bench --calibrate` and committed in `calibration.json`.
+//! the leaves of the fraction tree of LogUp-GKR, one for each row and interaction, padded to a power of two. Memory has two
+//! peaks, that of LogUp-GKR, which follows the leaves, and that of commitment and opening, which follows the cells; the
+//! larger counts. The constants are measured by `cargo xtask bench --calibrate` and committed in `calibration.json`.
 
 use serde::{Deserialize, Serialize};
 
@@ -45,8 +47,8 @@ impl Affine {
 /// Predicts the cost of proving segments.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub(super) struct CostModel {
-    /// Peak bytes beyond the keys.
-    pub peak_bytes: Affine,
+    /// Peak bytes beyond the keys, in LogUp-GKR and around it.
+    pub peak_bytes: [Affine; 2],
     /// CPU milliseconds on one core.
     pub cpu_ms: Affine,
 }
@@ -54,7 +56,7 @@ pub(super) struct CostModel {
 impl CostModel {
     /// Peak bytes of proving a segment of this size.
     pub fn peak_bytes(&self, size: &Size) -> u64 {
-        self.peak_bytes.at(size) as u64
+        self.peak_bytes.iter().map(|peak| peak.at(size)).fold(0.0, f64::max) as u64
     }
 
     /// CPU milliseconds of proving a segment of this size.

@@ -40,7 +40,7 @@ pub fn cases(lab: &Lab) -> Result<Vec<Case>> {
         Case { job: lab.mergesort(1_600)?, segment_cycles: 100_000, segments_max: 8, is_typical: true },
         whole(lab.job("sha256-chain", "100", &[message(), rounds(100)])?),
         whole(lab.job("sha256-chain-ext", "500", &[message(), rounds(500)])?),
-        whole(lab.job("sha256-chain-ext", "3000", &[message(), rounds(3_000)])?),
+        whole(lab.job("sha256-chain-ext", "1500", &[message(), rounds(1_500)])?),
         whole(lab.job("keccak", "200", &[text(), rounds(200)])?),
         whole(lab.job(
             "json",

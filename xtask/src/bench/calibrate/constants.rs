@@ -32,13 +32,6 @@ pub struct FoldCost {
     pub cpu_ms_per_child: f64,
 }
 
-impl FoldCost {
-    /// Peak bytes of one fold.
-    pub fn bytes(&self, children: u32) -> f64 {
-        self.bytes_fixed + self.bytes_per_child * f64::from(children)
-    }
-}
-
 /// Proving a segment, affine in its cycles.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct SizingProve {
@@ -51,6 +44,7 @@ pub struct SizingProve {
 /// What calibration leaves as it was, or falls back to.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Kept {
+    pub resident_bytes: f64,
     pub execute_bytes: f64,
     pub segment_cycles_min: u64,
     pub segment_cycles_max: u64,
@@ -64,6 +58,7 @@ impl Kept {
         let whole = |path| number(path)?.as_u64().with_context(|| format!("{path} is no whole number"));
         let float = |path| number(path)?.as_f64().with_context(|| format!("{path} is no number"));
         Ok(Self {
+            resident_bytes: float("/resident_bytes")?,
             execute_bytes: float("/execute_bytes")?,
             segment_cycles_min: whole("/sizing/segment_cycles_min")?,
             segment_cycles_max: whole("/sizing/segment_cycles_max")?,
@@ -79,7 +74,8 @@ pub struct Constants {
     pub resident_bytes: f64,
     pub execute_bytes: f64,
     pub execute_cycles_per_ms: f64,
-    pub segment_bytes: Affine,
+    /// The two peaks of a proof.
+    pub segment_bytes: [Affine; 2],
     pub segment_cpu_ms: Affine,
     pub folds: Vec<FoldCost>,
     pub seal: FoldCost,
@@ -113,7 +109,10 @@ impl Constants {
   "execute_bytes": {execute_bytes},
   "execute_cycles_per_ms": {cycles_per_ms},
   "segment": {{
-    "peak_bytes": {segment_bytes},
+    "peak_bytes": [
+      {gkr_bytes},
+      {other_bytes}
+    ],
     "cpu_ms": {segment_cpu}
   }},
   "folds": [
@@ -136,7 +135,8 @@ impl Constants {
             resident = whole(self.resident_bytes),
             execute_bytes = whole(self.execute_bytes),
             cycles_per_ms = whole(self.execute_cycles_per_ms).max(1),
-            segment_bytes = affine(&self.segment_bytes),
+            gkr_bytes = affine(&self.segment_bytes[0]),
+            other_bytes = affine(&self.segment_bytes[1]),
             segment_cpu = affine(&self.segment_cpu_ms),
             folds = folds.join(",\n"),
             seal = fold(&self.seal),
@@ -205,7 +205,10 @@ mod tests {
             resident_bytes: 1e9,
             execute_bytes: 3e8,
             execute_cycles_per_ms: 25_000.0,
-            segment_bytes: Affine { fixed: 1.5e9, per_main_cell: 40.123456, per_gkr_leaf: 0.0 },
+            segment_bytes: [
+                Affine { fixed: 3e8, per_main_cell: 8.0, per_gkr_leaf: 177.123456 },
+                Affine { fixed: 1.5e9, per_main_cell: 40.0, per_gkr_leaf: 0.0 },
+            ],
             segment_cpu_ms: Affine { fixed: 1_500.0, per_main_cell: 0.000_512_345, per_gkr_leaf: 2e-7 },
             folds: vec![fold; 3],
             seal: FoldCost { bytes_per_child: 0.0, ..fold },
@@ -240,7 +243,7 @@ mod tests {
     #[test]
     fn numbers_keep_the_digits_that_count() {
         let written: Value = serde_json::from_str(&constants().text()).unwrap();
-        assert_eq!(written["segment"]["peak_bytes"]["per_main_cell"], 40.12);
+        assert_eq!(written["segment"]["peak_bytes"][0]["per_gkr_leaf"], 177.1);
         assert_eq!(written["segment"]["cpu_ms"]["per_main_cell"], 0.000_512_3);
         assert_eq!(written["folds"][0]["bytes_fixed"], 2_123_000_000.0);
         assert_eq!(written["measured_on"], "a \"machine\"");

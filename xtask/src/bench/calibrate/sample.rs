@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::bench::{
     process::Ran,
-    stats::{largest, median},
+    stats::median,
     tasks::{TaskRun, tasks_run},
 };
 
@@ -39,13 +39,10 @@ pub struct Sample {
     pub size: Size,
     /// Sum of the peaks of all segment proofs.
     pub prove_bytes: f64,
-    /// The largest of them.
-    pub prove_bytes_largest: f64,
     pub prove_cpu_ms: f64,
     pub folds: Vec<FoldSample>,
     pub seal_bytes: f64,
     pub seal_cpu_ms: f64,
-    pub peak_rss_bytes: f64,
     /// Of each longer task: wall time over CPU time.
     pub wall_per_cpu: Vec<f64>,
 }
@@ -89,21 +86,15 @@ impl Sample {
             median(tasks.iter().map(of_kind))
         };
         let peak_bytes = |task: &TaskRun| task.measured_bytes.unwrap_or(0.0);
-        let peak_rss = runs.iter().map(|ran| ran.number("peak_rss_bytes")).collect::<Result<Vec<_>>>()?;
         let long = |task: &&TaskRun| task.wall_ms >= PARALLEL_WALL_MS_MIN && task.cpu_ms > 0.0;
         Ok(Self {
             name: name.to_owned(),
             size,
             prove_bytes: sum("prove", peak_bytes),
-            prove_bytes_largest: median(tasks.iter().map(|tasks| {
-                let proofs = tasks.iter().filter(|task| task.kind == "prove");
-                largest(proofs.map(peak_bytes))
-            })),
             prove_cpu_ms: sum("prove", |task| task.cpu_ms),
             folds: folds(&tasks, size.segments),
             seal_bytes: sum("seal", peak_bytes),
             seal_cpu_ms: sum("seal", |task| task.cpu_ms),
-            peak_rss_bytes: median(peak_rss),
             wall_per_cpu: tasks.iter().flatten().filter(long).map(|task| task.wall_ms / task.cpu_ms).collect(),
         })
     }
@@ -187,7 +178,7 @@ pub mod tests {
         tasks.push(task("fold", 1, 0, 12, Some(20)));
         tasks.push(task("fold", 2, 0, 13, Some(30)));
         tasks.push(task("seal", 0, 0, 14, Some(7)));
-        ran(json!({"tasks": tasks, "peak_rss_bytes": 500}))
+        ran(json!({ "tasks": tasks }))
     }
 
     const FIVE: Size = Size { cycles: 9.0, segments: 5, main_cells: 1.0, gkr_leaves: 1.0 };
