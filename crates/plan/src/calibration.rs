@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{FoldError, FoldShape};
+
 /// Constants of one engine on one kind of machine.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,8 +49,10 @@ pub struct ProveCost {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FoldCost {
-    /// Peak bytes, however many children it has.
-    pub peak_bytes: u64,
+    /// Peak bytes without children.
+    pub fixed_peak_bytes: u64,
+    /// Peak bytes that each child adds.
+    pub peak_bytes_per_child: u64,
     /// CPU milliseconds without children.
     pub fixed_cpu_ms: u64,
     /// CPU milliseconds that each child adds.
@@ -116,25 +120,33 @@ impl Calibration {
         self.prove.fixed_cpu_ms.saturating_add(per_mcycle(self.prove.cpu_ms_per_mcycle, cycles))
     }
 
-    /// Predicted peak of a fold in `layer`, beyond [`base_bytes`](Self::base_bytes).
-    pub fn fold_peak_bytes(&self, layer: u32) -> u64 {
-        self.fold(layer).map_or(0, |fold| fold.peak_bytes)
+    /// Predicted peak of folding `children` proofs in `layer`, beyond [`base_bytes`](Self::base_bytes).
+    pub fn fold_peak_bytes(&self, layer: u32, children: u32) -> u64 {
+        self.fold(layer).map_or(0, |fold| affine(fold.fixed_peak_bytes, fold.peak_bytes_per_child, children))
     }
 
     /// Predicted CPU time of folding `children` proofs in `layer`.
     pub fn fold_cpu_ms(&self, layer: u32, children: u32) -> u64 {
-        self.fold(layer)
-            .map_or(0, |fold| fold.fixed_cpu_ms.saturating_add(fold.cpu_ms_per_child.saturating_mul(children.into())))
+        self.fold(layer).map_or(0, |fold| affine(fold.fixed_cpu_ms, fold.cpu_ms_per_child, children))
     }
 
-    /// The most that any task other than a proof needs, beyond [`base_bytes`](Self::base_bytes).
-    pub fn join_peak_bytes(&self) -> u64 {
-        self.folds.iter().map(|fold| fold.peak_bytes).chain([self.seal.peak_bytes]).max().unwrap_or(0)
+    /// The most that a fold over so many segments, or the seal, needs, beyond [`base_bytes`](Self::base_bytes).
+    pub fn join_peak_bytes(&self, shape: &FoldShape, segments: u32) -> Result<u64, FoldError> {
+        let (mut peak_bytes, mut below) = (self.seal.peak_bytes, segments);
+        for (layer, width) in (0..).zip(shape.widths(segments)?) {
+            peak_bytes = peak_bytes.max(self.fold_peak_bytes(layer, shape.arity(layer).min(below)));
+            below = width;
+        }
+        Ok(peak_bytes)
     }
 
     fn fold(&self, layer: u32) -> Option<&FoldCost> {
         usize::try_from(layer).ok().and_then(|layer| self.folds.get(layer)).or(self.folds.last())
     }
+}
+
+fn affine(fixed: u64, per_child: u64, children: u32) -> u64 {
+    fixed.saturating_add(per_child.saturating_mul(children.into()))
 }
 
 /// `rate` per million cycles, rounded up.

@@ -209,10 +209,11 @@ impl<'a> Simulation<'a> {
 
     fn folds_ready(&mut self) -> Result<(), SizingError> {
         while let Some(node) = self.planner.next_ready() {
+            let children = node.children.end - node.children.start;
             self.make_ready(Ready {
                 position: Position::Fold { layer: node.layer, index: node.index },
-                cpu_ms: self.calibration.fold_cpu_ms(node.layer, node.children.end - node.children.start),
-                peak_bytes: self.calibration.fold_peak_bytes(node.layer),
+                cpu_ms: self.calibration.fold_cpu_ms(node.layer, children),
+                peak_bytes: self.calibration.fold_peak_bytes(node.layer, children),
             })?;
         }
         Ok(())

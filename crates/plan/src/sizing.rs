@@ -110,39 +110,73 @@ impl Sizing {
         calibration.check()?;
         shape.check()?;
         check(request)?;
-        check_ram(calibration, request)?;
-        let cycles = request.cycles.unwrap_or(UNKNOWN_RUN_CYCLES).max(1);
-        let slot_counts = match request.slots {
-            Some(slots) => slots..=slots,
-            None => 1..=useful_slots(calibration.serial_fraction, request.cores),
+        let choose = |cycles| choose_for(calibration, shape, request, cycles);
+        match request.cycles {
+            Some(cycles) => choose(cycles.max(1)),
+            // A short run may fit where the folds of a long one do not.
+            None => choose(UNKNOWN_RUN_CYCLES).or_else(|error| match error {
+                SizingError::RamTooSmall { .. } => choose(1),
+                error => Err(error),
+            }),
+        }
+    }
+}
+
+/// The best sizing for a run of so many cycles.
+fn choose_for(
+    calibration: &Calibration,
+    shape: &FoldShape,
+    request: &SizingRequest,
+    cycles: u64,
+) -> Result<Sizing, SizingError> {
+    let ram_bytes = request.ram_bytes;
+    let slot_counts = match request.slots {
+        Some(slots) => slots..=slots,
+        None => 1..=useful_slots(calibration.serial_fraction, request.cores),
+    };
+    let mut best: Option<Sizing> = None;
+    // What the least demanding candidate needs: bytes, cycles, slots.
+    let mut least: Option<(u64, u64, u32)> = None;
+    let mut too_many = None;
+    for segment_cycles in candidates(calibration, request).into_iter().rev() {
+        let segments = cycles.div_ceil(segment_cycles);
+        let Some(count) = u32::try_from(segments).ok().filter(|count| *count <= SEGMENTS_MAX) else {
+            // Candidates only get smaller.
+            too_many = Some(FoldError::TooManySegments { segments });
+            break;
         };
-        let mut best: Option<Self> = None;
-        for segment_cycles in candidates(calibration, request).into_iter().rev() {
-            let segments = cycles.div_ceil(segment_cycles);
-            if segments > SEGMENTS_MAX.into() {
-                // Candidates only get smaller.
-                return best.ok_or(FoldError::TooManySegments { segments }.into());
+        let join_bytes = calibration.join_peak_bytes(shape, count)?;
+        for slots in slot_counts.clone() {
+            // Slots without a segment only idle.
+            if request.slots.is_none() && slots > 1 && slots > count {
+                break;
             }
-            for slots in slot_counts.clone() {
-                // Slots without a segment only idle.
-                let idle = request.slots.is_none() && slots > 1 && u64::from(slots) > segments;
-                if idle || needed_bytes(calibration, segment_cycles, slots) > request.ram_bytes {
-                    break;
+            let needed_bytes = needed_bytes(calibration, segment_cycles, slots, join_bytes);
+            if needed_bytes > ram_bytes {
+                if least.is_none_or(|(least_bytes, ..)| needed_bytes <= least_bytes) {
+                    least = Some((needed_bytes, segment_cycles, slots));
                 }
-                let scenario =
-                    Scenario { cycles, segment_cycles, slots, cores: request.cores, ram_bytes: request.ram_bytes };
-                let predicted_wall_ms = predicted_wall_ms(calibration, shape, scenario)?;
-                if best.is_none_or(|best| predicted_wall_ms < best.predicted_wall_ms) {
-                    best = Some(Self {
-                        segment_cycles_max: segment_cycles,
-                        segment_bytes_max: segment_bytes_max(calibration, segment_cycles),
-                        slots,
-                        predicted_wall_ms,
-                    });
-                }
+                break;
+            }
+            let scenario = Scenario { cycles, segment_cycles, slots, cores: request.cores, ram_bytes };
+            let predicted_wall_ms = predicted_wall_ms(calibration, shape, scenario)?;
+            if best.is_none_or(|best| predicted_wall_ms < best.predicted_wall_ms) {
+                best = Some(Sizing {
+                    segment_cycles_max: segment_cycles,
+                    segment_bytes_max: segment_bytes_max(calibration, segment_cycles),
+                    slots,
+                    predicted_wall_ms,
+                });
             }
         }
-        best.ok_or_else(|| ram_too_small(calibration, request))
+    }
+    match (best, least, too_many) {
+        (Some(best), ..) => Ok(best),
+        (None, Some((needed_bytes, segment_cycles, slots)), _) => {
+            Err(SizingError::RamTooSmall { segment_cycles, slots, needed_bytes, ram_bytes })
+        }
+        (None, None, Some(too_many)) => Err(too_many.into()),
+        (None, None, None) => Err(SizingError::NoSegmentCycles),
     }
 }
 
@@ -165,25 +199,10 @@ fn check(request: &SizingRequest) -> Result<(), SizingError> {
     Ok(())
 }
 
-fn check_ram(calibration: &Calibration, request: &SizingRequest) -> Result<(), SizingError> {
-    match ram_too_small(calibration, request) {
-        SizingError::RamTooSmall { needed_bytes, ram_bytes, .. } if needed_bytes <= ram_bytes => Ok(()),
-        error => Err(error),
-    }
-}
-
-/// The error that states what the least demanding sizing within the request needs.
-fn ram_too_small(calibration: &Calibration, request: &SizingRequest) -> SizingError {
-    let segment_cycles = request.segment_cycles.unwrap_or(calibration.segment_cycles_min);
-    let slots = request.slots.unwrap_or(1);
-    let needed_bytes = needed_bytes(calibration, segment_cycles, slots);
-    SizingError::RamTooSmall { segment_cycles, slots, needed_bytes, ram_bytes: request.ram_bytes }
-}
-
 /// RAM for the engine and either `slots` proofs at once or the largest join.
-fn needed_bytes(calibration: &Calibration, segment_cycles: u64, slots: u32) -> u64 {
+fn needed_bytes(calibration: &Calibration, segment_cycles: u64, slots: u32, join_bytes: u64) -> u64 {
     let proofs_bytes = segment_bytes_max(calibration, segment_cycles).saturating_mul(slots.into());
-    proofs_bytes.max(calibration.join_peak_bytes()).saturating_add(calibration.base_bytes)
+    proofs_bytes.max(join_bytes).saturating_add(calibration.base_bytes)
 }
 
 /// Slots past the first count that keeps all cores busy cannot make anything end earlier.

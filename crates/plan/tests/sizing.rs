@@ -29,12 +29,14 @@ fn calibration() -> Calibration {
             fixed_cpu_ms: 5_000,
             cpu_ms_per_mcycle: 18_000,
         },
-        folds: vec![
-            FoldCost { peak_bytes: 3 * GIB, fixed_cpu_ms: 4_000, cpu_ms_per_child: 1_500 },
-            FoldCost { peak_bytes: 2 * GIB, fixed_cpu_ms: 3_000, cpu_ms_per_child: 1_000 },
-        ],
+        folds: vec![fold(GIB, 4_000, 1_500), fold(GIB / 2, 3_000, 1_000)],
         seal: SealCost { peak_bytes: GIB, cpu_ms: 2_000 },
     }
+}
+
+/// Half a GiB for each child.
+fn fold(fixed_peak_bytes: u64, fixed_cpu_ms: u64, cpu_ms_per_child: u64) -> FoldCost {
+    FoldCost { fixed_peak_bytes, peak_bytes_per_child: GIB / 2, fixed_cpu_ms, cpu_ms_per_child }
 }
 
 fn request(ram_gib: u64, cores: u32) -> SizingRequest {
@@ -57,11 +59,8 @@ fn one_segment_on_one_core_takes_the_sum_of_its_tasks() {
 
 #[test]
 fn one_task_on_many_cores_obeys_amdahl() {
-    let calibration = Calibration {
-        folds: vec![FoldCost { peak_bytes: 0, fixed_cpu_ms: 0, cpu_ms_per_child: 0 }],
-        seal: SealCost { peak_bytes: 0, cpu_ms: 0 },
-        ..calibration()
-    };
+    let calibration =
+        Calibration { folds: vec![fold(0, 0, 0)], seal: SealCost { peak_bytes: 0, cpu_ms: 0 }, ..calibration() };
     let scenario = Scenario { cycles: 1_000_000, segment_cycles: 1_000_000, slots: 1, cores: 9, ram_bytes: 16 * GIB };
     let schedule = simulate(&calibration, &shape(), &scenario).unwrap();
     // 23,000 × (0.1 + 0.9 / 9) after 100 of execution
@@ -70,7 +69,7 @@ fn one_task_on_many_cores_obeys_amdahl() {
 
 #[test]
 fn a_task_larger_than_the_budget_is_an_error() {
-    let scenario = Scenario { cycles: 1, segment_cycles: 1_000_000, slots: 1, cores: 1, ram_bytes: 4 * GIB };
+    let scenario = Scenario { cycles: 4, segment_cycles: 1, slots: 1, cores: 1, ram_bytes: 4 * GIB };
     let error = SizingError::TaskTooLarge(TaskTooLarge { needed_bytes: 3 * GIB, budget_bytes: 2 * GIB });
     assert_eq!(simulate(&calibration(), &shape(), &scenario), Err(error));
 }
@@ -126,6 +125,16 @@ fn too_little_ram_says_how_much_is_needed_and_that_much_is_enough() {
     let enough = SizingRequest { ram_bytes: needed_bytes, ..request(3, 4) };
     assert!(choose(&enough).is_ok());
     assert!(choose(&SizingRequest { ram_bytes: needed_bytes - 1, ..enough }).is_err());
+}
+
+#[test]
+fn a_short_run_needs_no_ram_for_the_folds_of_a_long_one() {
+    let of = |cycles| choose(&SizingRequest { cycles, ..request(4, 1) });
+    assert_eq!(of(Some(50_000)).unwrap().slots, 1);
+    // Four children and the engine.
+    let Err(SizingError::RamTooSmall { needed_bytes, .. }) = of(Some(100_000_000)) else { panic!("5 GiB are needed") };
+    assert_eq!(needed_bytes, 5 * GIB);
+    assert!(of(None).is_ok(), "it may be short");
 }
 
 #[test]

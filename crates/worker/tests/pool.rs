@@ -16,7 +16,7 @@ use phalanx_plan::ExecuteParams;
 use phalanx_receipt::Receipt;
 use phalanx_store::Store;
 use phalanx_worker::{
-    JobError, JobReport, JobSpec, Observer, PoolConfig, PoolEvent, Silent, TaskName, execute_only, finished,
+    JobError, JobReport, JobSpec, Memory, Observer, PoolConfig, PoolEvent, Silent, TaskName, execute_only, finished,
     job_root_name, prove, receipt_root_name,
 };
 

@@ -3,7 +3,7 @@
 use phalanx_plan::{ProveCost, SealCost, Task};
 use serde::{Deserialize, Serialize};
 
-use super::{cost_model::CostModel, fold::ARITIES};
+use super::cost_model::CostModel;
 use crate::{Cost, CostHint};
 
 /// What a fold costs, by the number of proofs it takes.
@@ -69,10 +69,11 @@ impl Calibration {
         serde_json::from_str(include_str!("calibration.json")).expect("a test of this crate reads calibration.json")
     }
 
-    /// The constants as sizing reads them. It knows folds by their layer alone, so all are taken to be full.
+    /// The constants as sizing reads them.
     pub fn for_sizing(&self) -> phalanx_plan::Calibration {
-        let full_fold = |(cost, arity): (&FoldCost, u32)| phalanx_plan::FoldCost {
-            peak_bytes: cost.peak_bytes(arity),
+        let fold = |cost: &FoldCost| phalanx_plan::FoldCost {
+            fixed_peak_bytes: cost.bytes_fixed as u64,
+            peak_bytes_per_child: cost.bytes_per_child as u64,
             fixed_cpu_ms: cost.cpu_ms_fixed as u64,
             cpu_ms_per_child: cost.cpu_ms_per_child as u64,
         };
@@ -84,7 +85,7 @@ impl Calibration {
             segment_cycles_max: self.sizing.segment_cycles_max,
             serial_fraction: self.sizing.serial_fraction,
             prove: self.sizing.prove,
-            folds: self.folds.iter().zip(ARITIES).map(full_fold).collect(),
+            folds: self.folds.iter().map(fold).collect(),
             seal: SealCost { peak_bytes: self.seal.peak_bytes(1), cpu_ms: self.seal.cpu_ms(1) },
         }
     }
@@ -120,7 +121,7 @@ mod tests {
     #[test]
     fn the_committed_constants_are_read_and_cover_every_layer() {
         let calibration = Calibration::committed();
-        assert_eq!(calibration.folds.len(), ARITIES.len());
+        assert_eq!(calibration.folds.len(), super::super::fold::ARITIES.len());
         assert_eq!(calibration.for_sizing().check(), Ok(()));
     }
 }
