@@ -34,6 +34,10 @@ const EQUAL_SEGMENTS_MAX: u64 = 32;
 /// slack, or what each lost would pile up to one more, tiny segment.
 const EQUAL_SEGMENTS_GRAIN: u64 = 4096;
 
+/// A limit may be so many times as long as a known run. More changes nothing, and what the largest one is that fits would
+/// depend on free RAM; a little more lets a guest that takes more bytes per cycle than most stay in one segment.
+const LONGER_THAN_THE_RUN: u64 = 2;
+
 /// What is known and what is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SizingRequest {
@@ -226,7 +230,8 @@ fn candidates(calibration: &Calibration, request: &SizingRequest) -> BTreeSet<u6
             .map(move |segments| slack(cycles.div_ceil(segments)).div_ceil(EQUAL_SEGMENTS_GRAIN))
             .map(|grains| grains.saturating_mul(EQUAL_SEGMENTS_GRAIN))
     });
-    grid.chain(equal).chain([min, max]).filter(|cycles| (min..=max).contains(cycles)).collect()
+    let useful = request.cycles.map_or(u64::MAX, |cycles| cycles.saturating_mul(LONGER_THAN_THE_RUN)).max(min);
+    grid.chain(equal).chain([min, max]).filter(|cycles| (min..=max.min(useful)).contains(cycles)).collect()
 }
 
 /// Simulates at most [`SIMULATED_SEGMENTS_MAX`] segments and scales.

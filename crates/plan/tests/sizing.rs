@@ -116,6 +116,12 @@ fn free_ram_that_wobbles_does_not_change_where_segments_end() {
 }
 
 #[test]
+fn a_short_run_is_cut_alike_in_any_ram_that_it_fits() {
+    let of = |ram_gib| choose(&SizingRequest { cycles: Some(150_000), ..request(ram_gib, 2) }).unwrap();
+    assert!((6..100).all(|ram_gib| of(ram_gib).segment_cycles_max == of(5).segment_cycles_max));
+}
+
+#[test]
 fn too_little_ram_says_how_much_is_needed_and_that_much_is_enough() {
     let Err(SizingError::RamTooSmall { segment_cycles, slots, needed_bytes, ram_bytes }) = choose(&request(3, 4))
     else {
