@@ -173,10 +173,9 @@ mod tests {
 
     #[test]
     fn a_count_that_promises_too_much_is_refused_before_anything_is_allocated() {
-        // Every word that is a small number may be a count; none may ask for more than there is. A fifth of them is tried.
+        // Every word that is a small number may be a count; none may ask for more than there is.
         let bytes = golden();
-        let counts = (0..bytes.len() - 4).step_by(4).filter(|at| bytes[at + 2] == 0 && bytes[at + 3] == 0);
-        for at in counts.step_by(5) {
+        for at in (0..bytes.len() - 4).step_by(4).filter(|at| bytes[at + 2] == 0 && bytes[at + 3] == 0) {
             for count in [0, 1 << 20, i32::MAX as u32, u32::MAX] {
                 let mut bytes = bytes.clone();
                 bytes[at..at + 4].copy_from_slice(&count.to_le_bytes());
