@@ -24,7 +24,7 @@ use openvm_transpiler::{FromElf as _, elf::Elf as UpstreamElf, openvm_platform::
 use phalanx_engine::{
     Execution,
     elf::Elf,
-    openvm::{keys::KeyCache, upstream_exe},
+    openvm::{chip_name, keys::KeyCache, upstream_exe},
     stdin::Stdin,
 };
 use support::{
@@ -34,7 +34,7 @@ use support::{
 };
 
 type Prover = BabyBearPoseidon2CpuEngine;
-/// Rows of each AIR, by name; AIRs without rows are left out.
+/// Rows of each AIR, by the name of its chip; AIRs without rows are left out.
 type Rows = BTreeMap<String, u64>;
 
 /// Traces of longer executions take more memory than a test should.
@@ -63,7 +63,7 @@ impl Upstream {
         let engine = Prover::new(key.vm_pk.params.clone());
         let device_key = engine.device().transport_pk_to_device(&*key.vm_pk);
         let vm = VirtualMachine::new(engine, SdkVmCpuBuilder, key.vm_config.clone(), device_key).unwrap();
-        let names: Vec<String> = key.vm_pk.per_air.iter().map(|air| air.air_name.clone()).collect();
+        let names: Vec<String> = key.vm_pk.per_air.iter().map(|air| chip_name(&air.air_name)).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "names tell AIRs apart");
         Self { vm, names }
     }

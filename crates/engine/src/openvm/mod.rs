@@ -36,7 +36,7 @@ use openvm_sdk::F;
 use phalanx_claim::{ArtifactKind, EngineId, ProgramId};
 use phalanx_plan::{FoldShape, Task};
 
-pub use profile::ChipCost;
+pub use profile::{ChipCost, chip_name};
 pub use references::references;
 
 use crate::{Artifact, ArtifactSource, Cost, CostHint, Engine, Execution, Fault, Inputs, RunContext, TaskError};

@@ -24,7 +24,7 @@ pub(super) fn profile(
     execution: &Execution,
     source: &dyn ArtifactSource,
 ) -> Result<Vec<ChipCost>, TaskError> {
-    let zero = |name: &String| ChipCost { chip: short(name), rows: 0, cells: 0, interaction_cells: 0 };
+    let zero = |name: &String| ChipCost { chip: chip_name(name), rows: 0, cells: 0, interaction_cells: 0 };
     let mut costs: Vec<_> = airs.airs.iter().map(|air| zero(&air.name)).collect();
     for entry in &execution.segments {
         let segment = Segment::decode(&source.get(&entry.digest, ArtifactKind::Segment)?)?;
@@ -42,8 +42,9 @@ pub(super) fn profile(
     Ok(costs)
 }
 
-/// `BaseAlu256` from `VmAirWrapper<Rv32VecHeapAdapterAir<2, 8, …>, BaseAluCoreAir<32, 8>`.
-fn short(air: &str) -> String {
+/// What [`ChipCost::chip`] calls an AIR of upstream's:
+/// `BaseAlu256` for `VmAirWrapper<Rv32VecHeapAdapterAir<2, 8, …>, BaseAluCoreAir<32, 8>`.
+pub fn chip_name(air: &str) -> String {
     let words = || air.split(|c: char| !c.is_ascii_alphanumeric());
     // What wraps an AIR comes before it.
     let Some(name) = words().rfind(|word| word.ends_with("Air")) else { return air.to_owned() };
@@ -65,7 +66,7 @@ mod tests {
     #[test]
     fn short_names_tell_all_chips_apart() {
         let table = VmTable::committed();
-        let names: BTreeSet<String> = table.airs.airs.iter().map(|air| short(&air.name)).collect();
+        let names: BTreeSet<String> = table.airs.airs.iter().map(|air| chip_name(&air.name)).collect();
         assert_eq!(names.len(), table.airs.airs.len(), "{names:?}");
         for name in ["LoadStore", "BaseAlu", "BaseAlu256", "Sha2Main<Sha256>", "Poseidon2Periphery", "Jalr", "Phantom"]
         {
