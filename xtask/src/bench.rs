@@ -6,6 +6,7 @@
 
 mod allocator;
 mod calibrate;
+mod config;
 mod execute;
 mod lab;
 mod machine;
@@ -38,7 +39,7 @@ struct Bench {
     needs_sdk: bool,
 }
 
-static BENCHES: [Bench; 7] = [
+static BENCHES: [Bench; 8] = [
     Bench {
         name: "receipt-1",
         title: "A receipt of one segment, against the SDK",
@@ -61,6 +62,12 @@ static BENCHES: [Bench; 7] = [
     Bench { name: "again", title: "The same job again", run: |lab, _| resume::again(lab), needs_sdk: false },
     Bench { name: "kill", title: "After `kill -9`", run: |lab, _| resume::kill(lab), needs_sdk: false },
     Bench { name: "allocator", title: "The allocator's settings", run: |lab, _| allocator::run(lab), needs_sdk: false },
+    Bench {
+        name: "config",
+        title: "One VM configuration for all programs, against smaller ones",
+        run: |lab, _| config::run(lab),
+        needs_sdk: true,
+    },
 ];
 
 /// Runs only when asked for, because it writes constants that decide where segments end.
@@ -124,7 +131,7 @@ pub fn run(args: BenchArgs) -> Result<()> {
         let measured = format!("\n{} on {}, {} rounds.\n", machine.software(), machine.hardware(), lab.rounds);
         record(bench, text + &measured)?;
     }
-    lab.fresh_store()?;
+    lab.remove_stores()?;
     println!("{reached} of {total} numbers reached; written to {}", shown_path());
     Ok(())
 }

@@ -1,45 +1,46 @@
 //! Proves a program with the plain OpenVM SDK: the baseline that `cargo xtask bench` measures Phalanx against.
 //!
-//! `sdk_baseline ELF [--input FILE]… [--segment-bytes N]` proves with the same keys, VM configuration and parameters as
-//! the engine, and prints one JSON object: wall and CPU time of proving with warm keys, segments, peak RSS.
+//! `sdk_baseline ELF [--input FILE]… [--segment-bytes N] [--vm phalanx|unaware|riscv32]` proves with the same parameters
+//! as the engine and, by default, the same keys and VM configuration, and prints one JSON object: wall and CPU time of
+//! proving with warm keys, segments, peak RSS, size of the proof.
 
 use std::{env, error::Error, fs, sync::Arc, time::Instant};
 
 use openvm_circuit::arch::SystemConfig;
-use openvm_sdk::{Sdk, StdIn, keygen::AppProvingKey, prover::vm::types::VmProvingKey};
-use phalanx_engine::openvm::{OpenVmEngine, upstream_exe};
+use openvm_sdk::{Sdk, SdkError, StdIn, config::AppConfig, keygen::AppProvingKey, prover::vm::types::VmProvingKey};
+use openvm_sdk_config::SdkVmConfig;
+use openvm_stark_backend::codec::Encode;
+use phalanx_engine::openvm::{OpenVmEngine, config, upstream_exe};
 
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+const USAGE: &str = "usage: sdk_baseline ELF [--input FILE]… [--segment-bytes N] [--vm phalanx|unaware|riscv32]";
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = env::args().skip(1);
-    let elf = fs::read(args.next().ok_or("usage: sdk_baseline ELF [--input FILE]… [--segment-bytes N]")?)?;
+    let elf = fs::read(args.next().ok_or(USAGE)?)?;
     let mut stdin = StdIn::default();
     let mut segment_bytes = None;
+    let mut vm = "phalanx".to_owned();
     while let Some(flag) = args.next() {
         let value = args.next().ok_or_else(|| format!("{flag} needs a value"))?;
         match flag.as_str() {
             "--input" => stdin.write_bytes(&fs::read(value)?),
             "--segment-bytes" => segment_bytes = Some(value.parse()?),
-            _ => return Err(format!("unknown flag {flag}").into()),
+            "--vm" => vm = value,
+            _ => return Err(USAGE.into()),
         }
     }
-    let engine = OpenVmEngine::new(None)?;
-    let keys = engine.keys().proving()?;
-    let mut vm_config = keys.app().app_vm_pk.vm_config.clone();
-    if let Some(bytes) = segment_bytes {
-        AsMut::<SystemConfig>::as_mut(&mut vm_config).set_segmentation_max_memory(bytes);
-    }
-    let app =
-        AppProvingKey { app_vm_pk: Arc::new(VmProvingKey { vm_config, vm_pk: keys.app().app_vm_pk.vm_pk.clone() }) };
-    let sdk = Sdk::builder()
-        .app_pk(app)
-        .agg_pk(keys.agg().clone())
-        .deferral_hook_commits(keys.hook())
-        .build_without_transpiler()?;
-    let exe = upstream_exe(&elf)?;
+    let (sdk, vm_config) = match vm.as_str() {
+        "phalanx" => with_our_keys(segment_bytes)?,
+        // The same instructions, but no proof can be verified in a guest.
+        "unaware" => with_new_keys(config::vm_config(None), segment_bytes)?,
+        "riscv32" => with_new_keys(SdkVmConfig::riscv32(), segment_bytes)?,
+        _ => return Err(USAGE.into()),
+    };
+    let exe = upstream_exe(&elf, &vm_config)?;
     let (_, segments) = sdk.execute_metered(exe.clone(), stdin.clone())?;
     sdk.agg_prover();
 
@@ -49,14 +50,42 @@ fn main() -> Result<(), Box<dyn Error>> {
     Sdk::verify_proof(sdk.agg_vk().as_ref().clone(), baseline, &proof)?;
     let cycles: u64 = segments.iter().map(|segment| segment.num_insns).sum();
     let peak_rss_bytes = peak_rss_bytes();
+    let proof_bytes = proof.encode_to_vec()?.len();
     println!(
         "{}",
         serde_json::json!({
             "cycles": cycles, "segments": segments.len(), "wall_ms": wall_ms, "cpu_ms": cpu_ms,
-            "peak_rss_bytes": peak_rss_bytes,
+            "peak_rss_bytes": peak_rss_bytes, "proof_bytes": proof_bytes,
         })
     );
     Ok(())
+}
+
+/// The engine's keys, and so its VM configuration.
+fn with_our_keys(segment_bytes: Option<usize>) -> Result<(Sdk, SdkVmConfig), Box<dyn Error>> {
+    let engine = OpenVmEngine::new(None)?;
+    let keys = engine.keys().proving()?;
+    let VmProvingKey { vm_config, vm_pk } = &*keys.app().app_vm_pk;
+    let vm_config = cut_at(vm_config.clone(), segment_bytes);
+    let app =
+        AppProvingKey { app_vm_pk: Arc::new(VmProvingKey { vm_config: vm_config.clone(), vm_pk: vm_pk.clone() }) };
+    let builder = Sdk::builder().app_pk(app).agg_pk(keys.agg().clone()).deferral_hook_commits(keys.hook());
+    Ok((builder.build_without_transpiler()?, vm_config))
+}
+
+/// Another VM configuration, under keys that are made now and know no deferral.
+fn with_new_keys(vm_config: SdkVmConfig, segment_bytes: Option<usize>) -> Result<(Sdk, SdkVmConfig), SdkError> {
+    let vm_config = cut_at(vm_config, segment_bytes);
+    let app = AppConfig::new(vm_config.clone(), config::app_params());
+    Ok((Sdk::new_without_transpiler(app, config::fold_params())?, vm_config))
+}
+
+/// With upstream's limit on the memory of a segment.
+fn cut_at(mut vm_config: SdkVmConfig, segment_bytes: Option<usize>) -> SdkVmConfig {
+    if let Some(bytes) = segment_bytes {
+        AsMut::<SystemConfig>::as_mut(&mut vm_config).set_segmentation_max_memory(bytes);
+    }
+    vm_config
 }
 
 /// CPU time of this process so far, in milliseconds; 0 where /proc does not say.

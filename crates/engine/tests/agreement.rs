@@ -143,7 +143,7 @@ fn cycles_public_values_and_instruction_rows_are_upstreams_on_every_guest() {
     let airs = upstream.instruction_airs();
     for (case, public_values) in succeeding() {
         let elf = guest(&case.guest);
-        let theirs = upstream.metered(&upstream_exe(&elf).unwrap(), &case.stdin);
+        let theirs = upstream.metered(&upstream_exe(&elf, upstream.vm.config()).unwrap(), &case.stdin);
         let (execution, rows) = ours(&elf, &case.stdin);
         assert_eq!(execution.cycles, theirs.cycles, "{}", case.guest);
         assert_eq!(execution.public_values, theirs.public_values, "{}", case.guest);
@@ -167,7 +167,7 @@ fn no_trace_outgrows_what_we_count() {
         if !is_short || traced.contains(&case.guest) {
             continue;
         }
-        let exe = upstream_exe(&elf).unwrap();
+        let exe = upstream_exe(&elf, upstream.vm.config()).unwrap();
         let metered = upstream.metered(&exe, &case.stdin);
         for (name, height) in upstream.traced(&exe, &case.stdin, &metered.heights[0]) {
             let counted = counted.get(&name).copied().unwrap_or(0);
@@ -190,9 +190,10 @@ fn programs_are_upstreams_but_for_the_trap_behind_abort() {
     for name in guests {
         let file = guest(&name);
         let words = Elf::parse(&file).unwrap().text;
-        let ours = upstream_exe(&file).unwrap();
+        let config = &keys.app().app_vm_pk.vm_config;
+        let ours = upstream_exe(&file, config).unwrap();
         let parsed = UpstreamElf::decode(&file, MEM_SIZE as u32).unwrap();
-        let theirs = VmExe::<F>::from_elf(parsed, keys.app().app_vm_pk.vm_config.transpiler()).unwrap();
+        let theirs = VmExe::<F>::from_elf(parsed, config.transpiler()).unwrap();
         assert_eq!((ours.pc_start, ours.program.pc_base), (theirs.pc_start, theirs.program.pc_base), "{name}");
         let nonzero = |exe: &VmExe<F>| -> Vec<_> {
             exe.init_memory.iter().filter(|(_, byte)| **byte != 0).map(|(at, byte)| (*at, *byte)).collect()

@@ -67,21 +67,22 @@ impl Gauge {
         })
     }
 
-    /// A task ended: its peak beyond what was held at its start, if it was alone.
+    /// A task ended: its peak beyond what was held at its start and what is still held now, if it was alone. What a task
+    /// leaves behind, keys that others use after it, is the engine's and no part of its own memory.
     pub fn end(&self, ticket: Ticket) -> Option<u64> {
-        self.sample();
+        let held = self.sample();
         let window = self.with_windows(|windows| windows.open.remove(&ticket.0))?;
-        Some(window.peak.saturating_sub(window.alone_from?))
+        Some(window.peak.saturating_sub(window.alone_from?.max(held?)))
     }
 
-    fn sample(&self) {
-        if let Some(held) = (self.held_bytes)() {
-            self.with_windows(|windows| {
-                for window in windows.open.values_mut() {
-                    window.peak = window.peak.max(held);
-                }
-            });
-        }
+    fn sample(&self) -> Option<u64> {
+        let held = (self.held_bytes)()?;
+        self.with_windows(|windows| {
+            for window in windows.open.values_mut() {
+                window.peak = window.peak.max(held);
+            }
+        });
+        Some(held)
     }
 
     fn with_windows<T>(&self, change: impl FnOnce(&mut Windows) -> T) -> T {
@@ -117,6 +118,17 @@ mod tests {
         gauge.sample();
         HELD.store(90, Ordering::Relaxed);
         assert_eq!(gauge.end(ticket), Some(70));
+    }
+
+    #[test]
+    fn what_a_task_leaves_behind_is_not_its_own() {
+        static HELD: AtomicU64 = AtomicU64::new(100);
+        let gauge = gauge(|| Some(HELD.load(Ordering::Relaxed)));
+        let ticket = gauge.begin();
+        HELD.store(170, Ordering::Relaxed);
+        gauge.sample();
+        HELD.store(130, Ordering::Relaxed);
+        assert_eq!(gauge.end(ticket), Some(40));
     }
 
     #[test]

@@ -133,8 +133,8 @@ pub struct TaskRecord {
     pub cores: usize,
     /// The engine's prediction of its peak RAM, beyond keys; 0 if reused.
     pub predicted_peak_bytes: u64,
-    /// Peak of the process during the task beyond what it held at the task's start. Only known when nothing else ran
-    /// from its start to its end.
+    /// Peak of the process during the task beyond what it held at the task's start and what it still held at its end.
+    /// Only known when nothing else ran from its start to its end.
     pub measured_peak_bytes: Option<u64>,
     /// Whether the result was found instead of made.
     pub reused: bool,

@@ -21,6 +21,7 @@ mod pool;
 mod prove;
 mod ram;
 mod schedule;
+mod sink;
 mod work;
 
 pub use error::JobError;

@@ -10,9 +10,7 @@ use std::{
 };
 
 use phalanx_claim::{ArtifactKind, Digest};
-use phalanx_engine::{
-    Artifact, ArtifactSink, ArtifactSource, CancelToken, Engine, Event, Inputs, RunContext, SourceError, TaskError,
-};
+use phalanx_engine::{ArtifactSource, CancelToken, Engine, Event, Inputs, RunContext, SourceError, TaskError};
 use phalanx_plan::TaskKind;
 use phalanx_store::{Store, StoreError};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -21,6 +19,7 @@ use crate::{
     TaskName, found,
     gauge::{Gauge, thread_cpu_ns},
     schedule::{Failure, Start},
+    sink,
 };
 
 /// Stack of a worker thread. Provers recurse; the memory is only reserved, not touched.
@@ -94,14 +93,21 @@ fn run(surroundings: &Surroundings, start: &Start) -> Result<Made, Failure> {
     let Surroundings { engine, store, stop, .. } = surroundings;
     let source = StoreSource(store);
     let inputs = Inputs { digests: &start.inputs, source: &source };
-    let events = |event| tell(surroundings, start.task, event);
-    let sink = StoreSink { store, failure: Mutex::new(None) };
-    let context = RunContext { sink: &sink, cancel: stop, events: &events };
-    let ran = engine.run(&start.work, &inputs, &context);
-    let artifact = ran.map_err(|error| match sink.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some(reason) => Failure::Store(reason),
-        None => Failure::Verdict(error),
-    })?;
+    let messages = surroundings.messages.clone();
+    let tell = move |event| drop(messages.send(Message::Event(event)));
+    let (ran, stored) = sink::beside(store, tell, |sink| {
+        let events = |event| {
+            if start.task == TaskName::EXECUTE {
+                sink.tell(event);
+                surroundings.gate.wait(stop);
+            }
+        };
+        engine.run(&start.work, &inputs, &RunContext { sink, cancel: stop, events: &events })
+    })
+    .map_err(|error| Failure::Verdict(TaskError::Retry(format!("no thread to store with: {error}"))))?;
+    // Another attempt would meet the same full disk, so that decides over the task's own verdict.
+    stored.map_err(|error| Failure::Store(error.to_string()))?;
+    let artifact = ran.map_err(Failure::Verdict)?;
     let expected = output_kind(start.task.kind);
     if artifact.kind != expected {
         return Err(Failure::Engine(format!("made an artifact of kind {}, not {expected}", artifact.kind)));
@@ -127,13 +133,6 @@ fn run(surroundings: &Surroundings, start: &Start) -> Result<Made, Failure> {
 /// Adds an artifact to the job's root.
 pub fn keep(surroundings: &Surroundings, digest: &Digest) -> Result<(), StoreError> {
     surroundings.root.as_deref().map_or(Ok(()), |root| surroundings.store.pin(root, &[*digest]))
-}
-
-fn tell(surroundings: &Surroundings, task: TaskName, event: Event) {
-    if task == TaskName::EXECUTE {
-        let _ = surroundings.messages.send(Message::Event(event));
-        surroundings.gate.wait(&surroundings.stop);
-    }
 }
 
 /// What a task makes.
@@ -182,22 +181,5 @@ impl ArtifactSource for StoreSource<'_> {
             Ok(None) => Err(SourceError::Missing { digest: *digest, kind }),
             Err(error) => Err(SourceError::Failed { digest: *digest, reason: error.to_string() }),
         }
-    }
-}
-
-/// The store as tasks write it.
-struct StoreSink<'a> {
-    store: &'a Store,
-    /// Why the store could not write. Another attempt would meet the same full disk, so it decides over the task's verdict.
-    failure: Mutex<Option<String>>,
-}
-
-impl ArtifactSink for StoreSink<'_> {
-    fn put(&self, artifact: Artifact) -> Result<Digest, TaskError> {
-        self.store.put(artifact.kind, &artifact.bytes).map_err(|error| {
-            let reason = error.to_string();
-            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
-            TaskError::Retry(reason)
-        })
     }
 }

@@ -29,7 +29,7 @@ pub fn run(lab: &Lab) -> Result<Section> {
         lab.fresh_store()?;
         json(&mut prove(setting))
     };
-    let runs = lab.take_turns(&[&|| measure(Some(AS_IT_COMES)), &|| measure(None)])?;
+    let runs = lab.take_turns(1, &[&|| measure(Some(AS_IT_COMES)), &|| measure(None)])?;
     let mut rows = Vec::new();
     let mut base = None;
     for (name, runs) in ["as it comes", "as Phalanx sets it"].into_iter().zip(&runs) {

@@ -20,6 +20,8 @@ const NUMBERS: u32 = 100_000;
 const SEGMENT_CYCLES_COMMON: u64 = 1_000_000;
 /// Halved until a segment of so many cycles fits in this machine's RAM.
 const SEGMENT_CYCLES_LONG: u64 = 1 << 26;
+/// An execution takes a fraction of a second, so it is timed this many times in each round.
+const TURNS: usize = 10;
 const RATE_MIN: f64 = 10e6;
 const OVERHEAD_MAX: f64 = 0.02;
 
@@ -34,7 +36,7 @@ pub fn run(lab: &Lab) -> Result<Section> {
             lab.fresh_store()?;
             json(&mut lab.execute(&job, &["--segment-cycles", cycles]))
         };
-        let runs = lab.take_turns(&[&|| cut(&long), &|| cut(&common)])?;
+        let runs = lab.take_turns(TURNS, &[&|| cut(&long), &|| cut(&common)])?;
         // The store is that of the last run, which had the common length.
         let pages = stored_bytes(&json(&mut lab.look("ls"))?, "pages")?;
         for (runs, cycles) in runs.iter().zip([long.as_str(), common.as_str()]) {

@@ -74,15 +74,35 @@ impl Lab {
         self.job("fibonacci", &n.to_string(), &[Item::Bytes(n.to_le_bytes().to_vec())])
     }
 
-    /// A store that does not exist yet; removes that of the last run.
-    pub fn fresh_store(&self) -> Result<PathBuf> {
-        let store = self.store();
-        match fs::remove_dir_all(&store) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot remove {}", store.display()))
-            }
-            _ => Ok(store),
+    /// Makes place for a new store. The last one is put aside and not removed: for minutes after a removal, ext4 takes
+    /// several times as long to make a file, because it avoids the inodes that have just become free.
+    pub fn fresh_store(&self) -> Result<()> {
+        let (store, aside) = (self.store(), self.aside());
+        if !store.exists() {
+            return Ok(());
         }
+        fs::create_dir_all(&aside).with_context(|| format!("cannot create {}", aside.display()))?;
+        let number = fs::read_dir(&aside).with_context(|| format!("cannot read {}", aside.display()))?.count();
+        let to = aside.join(number.to_string());
+        fs::rename(&store, &to).with_context(|| format!("cannot move {} to {}", store.display(), to.display()))
+    }
+
+    /// Removes all stores.
+    pub fn remove_stores(&self) -> Result<()> {
+        for folder in [self.store(), self.aside()] {
+            match fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot remove {}", folder.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the stores of earlier runs are.
+    fn aside(&self) -> PathBuf {
+        self.folder.join("aside")
     }
 
     /// The store of the last run.
@@ -133,10 +153,10 @@ impl Lab {
         json(&mut self.execute(job, &[]))?.count("cycles")
     }
 
-    /// Runs the variants in turn, so many times as there are rounds: A B A B. Out: the runs of each variant.
-    pub fn take_turns(&self, variants: &[&dyn Fn() -> Result<Ran>]) -> Result<Vec<Vec<Ran>>> {
+    /// Runs the variants in turn, so many times in each round: A B A B. Out: the runs of each variant.
+    pub fn take_turns(&self, turns: usize, variants: &[&dyn Fn() -> Result<Ran>]) -> Result<Vec<Vec<Ran>>> {
         let mut runs = vec![Vec::new(); variants.len()];
-        for _ in 0..self.rounds {
+        for _ in 0..self.rounds * turns {
             for (variant, runs) in variants.iter().zip(&mut runs) {
                 runs.push(variant()?);
             }
@@ -199,10 +219,25 @@ pub mod tests {
             order.borrow_mut().push(name);
             Ok(ran(serde_json::json!({ "cycles": order.borrow().len() })))
         };
-        let runs = lab(folder.path()).take_turns(&[&|| variant('a'), &|| variant('b')]).unwrap();
+        let runs = lab(folder.path()).take_turns(1, &[&|| variant('a'), &|| variant('b')]).unwrap();
         assert_eq!(order.into_inner(), "abab");
         assert_eq!(numbers(&runs[1], "cycles").unwrap(), [2.0, 4.0]);
         assert!(same(&runs[0], "cycles").is_err());
+    }
+
+    #[test]
+    fn a_store_is_put_aside_until_all_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let lab = lab(folder.path());
+        for run in ["0", "1"] {
+            fs::create_dir(lab.store()).unwrap();
+            lab.fresh_store().unwrap();
+            assert!(!lab.store().exists() && folder.path().join("aside").join(run).exists());
+        }
+        lab.fresh_store().unwrap();
+        lab.remove_stores().unwrap();
+        lab.remove_stores().unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub fn one(lab: &Lab) -> Result<Section> {
     let job = lab.mergesort(NUMBERS_ONE)?;
     let cycles = lab.cycles(&job)?.to_string();
     let options = ["--segment-cycles", cycles.as_str()];
-    let runs = lab.take_turns(&[&|| json(&mut lab.sdk(&job, None)), &|| lab.proven_anew(&job, &options)])?;
+    let runs = lab.take_turns(1, &[&|| json(&mut lab.sdk(&job, None)), &|| lab.proven_anew(&job, &options)])?;
     for runs in &runs {
         let segments = same(runs, "segments")?;
         ensure!(segments == 1, "{} should be one segment of {cycles} cycles, it was cut into {segments}", job.name);
@@ -44,11 +44,12 @@ pub fn many(lab: &Lab) -> Result<Section> {
     let (segment_bytes, probe) = bytes_for_segments(|bytes| json(&mut lab.sdk(&job, Some(bytes))))?;
     let alike = equal_cut(probe.count("cycles")?, probe.count("segments")?).to_string();
     let options = ["--segment-cycles", alike.as_str()];
-    let runs = lab.take_turns(&[
-        &|| json(&mut lab.sdk(&job, Some(segment_bytes))),
-        &|| lab.proven_anew(&job, &options),
-        &|| lab.proven_anew(&job, &[]),
-    ])?;
+    let runs = lab.take_turns(
+        1,
+        &[&|| json(&mut lab.sdk(&job, Some(segment_bytes))), &|| lab.proven_anew(&job, &options), &|| {
+            lab.proven_anew(&job, &[])
+        }],
+    )?;
     let mut section = compared(&job, &["SDK", "Phalanx, cut alike", "Phalanx, its own cut"], &runs, RATIO_MAX_MANY)?;
     section.commands = vec![
         with_settings(&lab.sdk(&job, Some(segment_bytes))),

@@ -49,6 +49,8 @@ struct Executed<'a> {
     segments: u32,
     wall_ms: u64,
     cpu_ms: u64,
+    predicted_peak_bytes: u64,
+    measured_peak_bytes: Option<u64>,
     guest_output: String,
     /// What of it was left out.
     guest_output_bytes_omitted: u64,
@@ -85,6 +87,8 @@ pub fn run(args: &Args, printer: &Printer) -> Result<()> {
             segments: report.segments,
             wall_ms: report.task.end_ms.saturating_sub(report.task.start_ms),
             cpu_ms: report.task.cpu_ms,
+            predicted_peak_bytes: report.task.predicted_peak_bytes,
+            measured_peak_bytes: report.task.measured_peak_bytes,
             guest_output,
             guest_output_bytes_omitted,
             chips: &chips,

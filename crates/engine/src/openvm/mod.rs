@@ -33,6 +33,7 @@ use std::{path::Path, sync::Arc};
 
 use openvm_circuit::arch::instructions::exe::VmExe;
 use openvm_sdk::F;
+use openvm_sdk_config::SdkVmConfig;
 use phalanx_claim::{ArtifactKind, EngineId, ProgramId};
 use phalanx_plan::{FoldShape, Task};
 
@@ -85,10 +86,9 @@ pub fn program_id(file: &[u8]) -> Result<ProgramId, Fault> {
     Ok(program.commit(&vm).0)
 }
 
-/// The program as upstream's SDK takes it, for comparisons with upstream.
-pub fn upstream_exe(file: &[u8]) -> Result<Arc<VmExe<F>>, Fault> {
-    let config = config::vm_config(Some(VmTable::committed().deferral));
-    Ok(program::LoadedProgram::new(file, &config)?.exe)
+/// The program as upstream's SDK takes it under `config`, for comparisons with upstream.
+pub fn upstream_exe(file: &[u8], config: &SdkVmConfig) -> Result<Arc<VmExe<F>>, Fault> {
+    Ok(program::LoadedProgram::new(file, config)?.exe)
 }
 
 impl Engine for OpenVmEngine {
