@@ -20,6 +20,8 @@ pub struct Chip {
     pub cells: u64,
     /// Rows times interactions, padding included.
     pub interaction_cells: u64,
+    /// Columns of its trace.
+    pub columns: u64,
 }
 
 /// The cached proving keys.
@@ -84,6 +86,7 @@ mod with_openvm {
                 rows: cost.rows,
                 cells: cost.cells,
                 interaction_cells: cost.interaction_cells,
+                columns: cost.columns,
             };
             let costs = self.0.profile(execution, source).map_err(|error| Error::from(&error))?;
             Ok(costs.into_iter().map(chip).collect())

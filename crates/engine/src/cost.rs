@@ -13,6 +13,8 @@ pub struct CostHint {
     pub cpu_ms: u64,
     /// How many proofs a fold takes.
     pub children: u32,
+    /// How many columns the proof of the segment opens (prove), or those of all segments below the fold together.
+    pub columns: u64,
 }
 
 /// What the task will need.

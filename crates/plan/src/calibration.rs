@@ -45,18 +45,30 @@ pub struct ProveCost {
     pub cpu_ms_per_mcycle: u64,
 }
 
-/// One fold of a layer: affine in its children.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// One fold of a layer. Its CPU time is affine in its children; its memory is not, because traces are padded to powers of
+/// two.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FoldCost {
-    /// Peak bytes without children.
-    pub fixed_peak_bytes: u64,
-    /// Peak bytes that each child adds.
-    pub peak_bytes_per_child: u64,
+    /// Peak bytes with 1, 2, … children; the last repeats. Not empty.
+    pub peak_bytes: Vec<u64>,
+    /// What it takes instead when its children open many columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wide: Option<WideFold>,
     /// CPU milliseconds without children.
     pub fixed_cpu_ms: u64,
     /// CPU milliseconds that each child adds.
     pub cpu_ms_per_child: u64,
+}
+
+/// A fold of proofs that open many columns: its verifier circuit needs larger traces.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WideFold {
+    /// From so many columns for each child; a proof of folds counts those of all segments below it.
+    pub columns_min: u64,
+    /// Peak bytes with 1, 2, … children; the last repeats.
+    pub peak_bytes: Vec<u64>,
 }
 
 /// Making the receipt.
@@ -78,6 +90,12 @@ pub enum CalibrationError {
     /// No layer.
     #[error("folds is empty, but must describe at least one layer")]
     NoFolds,
+    /// A layer of which nothing is known.
+    #[error("folds[{layer}].peak_bytes is empty, but must say what one child takes")]
+    NoFoldBytes {
+        /// Its position in `folds`.
+        layer: usize,
+    },
     /// A rate that never ends.
     #[error("execute_cycles_per_ms is 0, so no execution would ever end")]
     NoExecutionRate,
@@ -100,6 +118,9 @@ impl Calibration {
         if self.folds.is_empty() {
             return Err(CalibrationError::NoFolds);
         }
+        if let Some(layer) = self.folds.iter().position(|fold| fold.peak_bytes.is_empty()) {
+            return Err(CalibrationError::NoFoldBytes { layer });
+        }
         if self.execute_cycles_per_ms == 0 {
             return Err(CalibrationError::NoExecutionRate);
         }
@@ -120,14 +141,14 @@ impl Calibration {
         self.prove.fixed_cpu_ms.saturating_add(per_mcycle(self.prove.cpu_ms_per_mcycle, cycles))
     }
 
-    /// Predicted peak of folding `children` proofs in `layer`, beyond [`base_bytes`](Self::base_bytes).
+    /// Predicted peak of folding `children` proofs of common width in `layer`, beyond [`base_bytes`](Self::base_bytes).
     pub fn fold_peak_bytes(&self, layer: u32, children: u32) -> u64 {
-        self.fold(layer).map_or(0, |fold| affine(fold.fixed_peak_bytes, fold.peak_bytes_per_child, children))
+        self.fold(layer).map_or(0, |fold| fold.peak_bytes(children, 0))
     }
 
     /// Predicted CPU time of folding `children` proofs in `layer`.
     pub fn fold_cpu_ms(&self, layer: u32, children: u32) -> u64 {
-        self.fold(layer).map_or(0, |fold| affine(fold.fixed_cpu_ms, fold.cpu_ms_per_child, children))
+        self.fold(layer).map_or(0, |fold| fold.cpu_ms(children))
     }
 
     /// The most that a fold over so many segments, or the seal, needs, beyond [`base_bytes`](Self::base_bytes).
@@ -145,8 +166,20 @@ impl Calibration {
     }
 }
 
-fn affine(fixed: u64, per_child: u64, children: u32) -> u64 {
-    fixed.saturating_add(per_child.saturating_mul(children.into()))
+impl FoldCost {
+    /// Peak bytes of a fold of `children` proofs that open so many columns together.
+    pub fn peak_bytes(&self, children: u32, columns: u64) -> u64 {
+        let per_child = columns / u64::from(children.max(1));
+        let wide = self.wide.as_ref().filter(|wide| per_child >= wide.columns_min);
+        let table = wide.map_or(&self.peak_bytes, |wide| &wide.peak_bytes);
+        let known = usize::try_from(children.saturating_sub(1)).ok().and_then(|index| table.get(index));
+        known.or(table.last()).copied().unwrap_or(0)
+    }
+
+    /// CPU milliseconds of a fold of `children` proofs.
+    pub fn cpu_ms(&self, children: u32) -> u64 {
+        self.fixed_cpu_ms.saturating_add(self.cpu_ms_per_child.saturating_mul(children.into()))
+    }
 }
 
 /// `rate` per million cycles, rounded up.

@@ -14,7 +14,7 @@ mod sizing;
 mod task;
 
 pub use budget::{Budget, TaskTooLarge};
-pub use calibration::{Calibration, CalibrationError, FoldCost, ProveCost, SealCost};
+pub use calibration::{Calibration, CalibrationError, FoldCost, ProveCost, SealCost, WideFold};
 pub use fold::{FoldError, FoldNode, FoldTree};
 pub use order::Position;
 pub use planner::FoldPlanner;

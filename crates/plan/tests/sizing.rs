@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use phalanx_plan::{
     Calibration, CalibrationError, FoldCost, FoldError, FoldShape, FoldTree, Position, ProveCost, Scenario, SealCost,
-    Sizing, SizingError, SizingRequest, TaskTooLarge, simulate,
+    Sizing, SizingError, SizingRequest, TaskTooLarge, WideFold, simulate,
 };
 use proptest::prelude::*;
 
@@ -36,7 +36,8 @@ fn calibration() -> Calibration {
 
 /// Half a GiB for each child.
 fn fold(fixed_peak_bytes: u64, fixed_cpu_ms: u64, cpu_ms_per_child: u64) -> FoldCost {
-    FoldCost { fixed_peak_bytes, peak_bytes_per_child: GIB / 2, fixed_cpu_ms, cpu_ms_per_child }
+    let peak_bytes = (1..=4).map(|children| fixed_peak_bytes + GIB / 2 * children).collect();
+    FoldCost { peak_bytes, wide: None, fixed_cpu_ms, cpu_ms_per_child }
 }
 
 fn request(ram_gib: u64, cores: u32) -> SizingRequest {
@@ -173,6 +174,9 @@ fn constants_that_make_no_sense_are_refused() {
         CalibrationError::SerialFraction(_)
     ));
     assert_eq!(refuse(Calibration { folds: vec![], ..calibration() }), CalibrationError::NoFolds);
+    let mut folds = calibration().folds;
+    folds[1].peak_bytes.clear();
+    assert_eq!(refuse(Calibration { folds, ..calibration() }), CalibrationError::NoFoldBytes { layer: 1 });
     assert_eq!(refuse(Calibration { execute_cycles_per_ms: 0, ..calibration() }), CalibrationError::NoExecutionRate);
     assert_eq!(
         refuse(Calibration { segment_cycles_min: 0, ..calibration() }),
@@ -261,4 +265,15 @@ proptest! {
         prop_assert!((1..=cores).contains(&sizing.slots));
         prop_assert!((calibration.segment_cycles_min..=calibration.segment_cycles_max).contains(&sizing.segment_cycles_max));
     }
+}
+
+#[test]
+fn proofs_that_open_many_columns_take_the_memory_of_wide_folds() {
+    let wide = WideFold { columns_min: 1_000, peak_bytes: vec![70, 80] };
+    let fold = FoldCost { peak_bytes: vec![10, 20, 30], wide: Some(wide), fixed_cpu_ms: 0, cpu_ms_per_child: 0 };
+    assert_eq!(
+        [(1, 999), (2, 1_999), (3, 0), (9, 0)].map(|(n, columns)| fold.peak_bytes(n, columns)),
+        [10, 20, 30, 30]
+    );
+    assert_eq!([(1, 1_000), (2, 2_000), (4, 4_000)].map(|(n, columns)| fold.peak_bytes(n, columns)), [70, 80, 80]);
 }

@@ -64,9 +64,19 @@ pub fn receipt_root_name(receipt: &Digest) -> String {
 /// The recorded execution, if it is intact and readable.
 pub fn execution(store: &Store, key: &TaskKey) -> Result<Option<(Digest, Execution)>, JobError> {
     let Some(digest) = store.lookup(key.digest())? else { return Ok(None) };
-    let Some(bytes) = store.get(&digest, ArtifactKind::Execution)? else { return Ok(None) };
+    Ok(readable_execution(store, &digest)?.map(|execution| (digest, execution)))
+}
+
+/// Records an execution and returns the one that counts: the first that was recorded, unless that one cannot be read.
+pub fn record_execution(store: &Store, key: &TaskKey, made: Digest) -> Result<Digest, StoreError> {
+    let first = store.record(key.digest(), made)?;
+    if first == made || readable_execution(store, &first)?.is_some() { Ok(first) } else { Ok(made) }
+}
+
+fn readable_execution(store: &Store, digest: &Digest) -> Result<Option<Execution>, StoreError> {
+    let Some(bytes) = store.get(digest, ArtifactKind::Execution)? else { return Ok(None) };
     match Execution::decode(&bytes) {
-        Ok(execution) => Ok(Some((digest, execution))),
+        Ok(execution) => Ok(Some(execution)),
         Err(error) => {
             tracing::warn!(%digest, "a recorded execution cannot be read and is made again: {error}");
             Ok(None)

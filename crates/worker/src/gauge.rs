@@ -14,6 +14,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Time between two samples. A peak that is shorter can be missed.
 const SAMPLE_EVERY: Duration = Duration::from_millis(5);
+/// A task with fewer samples is not measured: its peak is likely to lie between two of them.
+const SAMPLES_MIN: u32 = 10;
 
 /// CPU time that the current thread has used, in nanoseconds.
 pub fn thread_cpu_ns() -> u64 {
@@ -40,6 +42,7 @@ struct Window {
     /// What the process held when it started; `None` if that is unknown or the task was not alone.
     alone_from: Option<u64>,
     peak: u64,
+    samples: u32,
 }
 
 /// A task between its start and its end.
@@ -62,16 +65,20 @@ impl Gauge {
             windows.open.values_mut().for_each(|window| window.alone_from = None);
             let alone_from = if alone { held } else { None };
             windows.next += 1;
-            windows.open.insert(windows.next, Window { alone_from, peak: held.unwrap_or(0) });
+            windows.open.insert(windows.next, Window { alone_from, peak: held.unwrap_or(0), samples: 0 });
             Ticket(windows.next)
         })
     }
 
-    /// A task ended: its peak beyond what was held at its start and what is still held now, if it was alone. What a task
+    /// A task ended: its peak beyond what was held at its start and what is still held now, if it was alone and long
+    /// enough to tell. What a task
     /// leaves behind, keys that others use after it, is the engine's and no part of its own memory.
     pub fn end(&self, ticket: Ticket) -> Option<u64> {
         let held = self.sample();
         let window = self.with_windows(|windows| windows.open.remove(&ticket.0))?;
+        if window.samples < SAMPLES_MIN {
+            return None;
+        }
         Some(window.peak.saturating_sub(window.alone_from?.max(held?)))
     }
 
@@ -80,6 +87,7 @@ impl Gauge {
         self.with_windows(|windows| {
             for window in windows.open.values_mut() {
                 window.peak = window.peak.max(held);
+                window.samples = window.samples.saturating_add(1);
             }
         });
         Some(held)
@@ -115,7 +123,9 @@ mod tests {
         let gauge = gauge(|| Some(HELD.load(Ordering::Relaxed)));
         let ticket = gauge.begin();
         HELD.store(170, Ordering::Relaxed);
-        gauge.sample();
+        for _ in 1..SAMPLES_MIN {
+            gauge.sample();
+        }
         HELD.store(90, Ordering::Relaxed);
         assert_eq!(gauge.end(ticket), Some(70));
     }
@@ -126,7 +136,9 @@ mod tests {
         let gauge = gauge(|| Some(HELD.load(Ordering::Relaxed)));
         let ticket = gauge.begin();
         HELD.store(170, Ordering::Relaxed);
-        gauge.sample();
+        for _ in 1..SAMPLES_MIN {
+            gauge.sample();
+        }
         HELD.store(130, Ordering::Relaxed);
         assert_eq!(gauge.end(ticket), Some(40));
     }
@@ -138,7 +150,17 @@ mod tests {
         assert_eq!(gauge.end(first), None);
         assert_eq!(gauge.end(second), None);
         let third = gauge.begin();
+        for _ in 1..SAMPLES_MIN {
+            gauge.sample();
+        }
         assert_eq!(gauge.end(third), Some(0));
+    }
+
+    #[test]
+    fn a_task_between_two_samples_is_not_measured() {
+        let gauge = gauge(|| Some(1));
+        let ticket = gauge.begin();
+        assert_eq!(gauge.end(ticket), None);
     }
 
     #[test]

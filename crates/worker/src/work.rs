@@ -117,6 +117,7 @@ fn run(surroundings: &Surroundings, start: &Start) -> Result<Made, Failure> {
         // Kept before it is recorded: what a killed job recorded is there when it goes on.
         keep(surroundings, &made)?;
         let output = match artifact.kind {
+            ArtifactKind::Execution => found::record_execution(store, &start.key, made)?,
             ArtifactKind::Receipt => found::record_receipt(store, &start.key, made)?,
             _ => store.record(start.key.digest(), made)?,
         };

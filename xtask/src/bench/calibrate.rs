@@ -71,8 +71,8 @@ pub fn run(lab: &Lab, machine: &Machine) -> Result<Section> {
     }
     println!("wrote {FILE}: build again to use it, and prove with a new store, because segments may end elsewhere");
     section.notes.push(
-        "Peaks and CPU times of proofs are sums over the segments of a run. The last coefficient is what happens once \
-         in a process, such as loading keys; predictions leave it out."
+        "Peaks and CPU times of proofs are sums over the segments of a run. The last coefficient of CPU times of proofs is \
+         what happens once in a process, such as building provers; predictions leave it out."
             .to_owned(),
     );
     Ok(section)

@@ -119,8 +119,8 @@ fn predictions(section: &mut Section, tasks: &[TaskRun]) -> Result<()> {
     });
     section.at_most("worst prediction", farthest(&all).abs(), DEVIATION_MAX, |off| format!("{:.1} %", 100.0 * off));
     section.notes.push(
-        "A task is measured when nothing else ran from its start to its end. The first of its kind in a process also \
-         loads keys, which the budget counts once for the process."
+        "A task is measured when nothing else ran from its start to its end and it took longer than some samples. Its peak \
+         leaves out what stays after it, such as keys, which the budget counts once for the process."
             .to_owned(),
     );
     Ok(())

@@ -1,33 +1,10 @@
 //! The measured constants of this engine on the machine they were measured on; scheduling and sizing start from them.
 
-use phalanx_plan::{ProveCost, SealCost, Task};
+use phalanx_plan::{FoldCost, ProveCost, SealCost, Task};
 use serde::{Deserialize, Serialize};
 
 use super::cost_model::CostModel;
 use crate::{Cost, CostHint};
-
-/// What a fold costs, by the number of proofs it takes.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
-pub(super) struct FoldCost {
-    /// Peak bytes whatever the number.
-    pub bytes_fixed: f64,
-    /// Peak bytes for each proof.
-    pub bytes_per_child: f64,
-    /// CPU milliseconds whatever the number.
-    pub cpu_ms_fixed: f64,
-    /// CPU milliseconds for each proof.
-    pub cpu_ms_per_child: f64,
-}
-
-impl FoldCost {
-    fn peak_bytes(&self, children: u32) -> u64 {
-        (self.bytes_fixed + self.bytes_per_child * f64::from(children)) as u64
-    }
-
-    fn cpu_ms(&self, children: u32) -> u64 {
-        (self.cpu_ms_fixed + self.cpu_ms_per_child * f64::from(children)) as u64
-    }
-}
 
 /// What is known of segments before any has run, in cycles.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -58,7 +35,7 @@ pub(super) struct Calibration {
     /// Folding, by layer; the last repeats.
     pub folds: Vec<FoldCost>,
     /// Sealing.
-    pub seal: FoldCost,
+    pub seal: SealCost,
     /// For choosing a segment size before anything has run.
     pub sizing: InCycles,
 }
@@ -71,12 +48,6 @@ impl Calibration {
 
     /// The constants as sizing reads them.
     pub fn for_sizing(&self) -> phalanx_plan::Calibration {
-        let fold = |cost: &FoldCost| phalanx_plan::FoldCost {
-            fixed_peak_bytes: cost.bytes_fixed as u64,
-            peak_bytes_per_child: cost.bytes_per_child as u64,
-            fixed_cpu_ms: cost.cpu_ms_fixed as u64,
-            cpu_ms_per_child: cost.cpu_ms_per_child as u64,
-        };
         phalanx_plan::Calibration {
             measured_on: self.measured_on.clone(),
             base_bytes: self.resident_bytes,
@@ -85,31 +56,23 @@ impl Calibration {
             segment_cycles_max: self.sizing.segment_cycles_max,
             serial_fraction: self.sizing.serial_fraction,
             prove: self.sizing.prove,
-            folds: self.folds.iter().map(fold).collect(),
-            seal: SealCost { peak_bytes: self.seal.peak_bytes(1), cpu_ms: self.seal.cpu_ms(1) },
+            folds: self.folds.clone(),
+            seal: self.seal,
         }
     }
 
     /// What a task will need.
     pub fn cost(&self, task: &Task, hint: &CostHint) -> Cost {
-        let cores = u32::MAX;
-        let fold = |cost: &FoldCost, children: u32| Cost {
-            peak_bytes: cost.peak_bytes(children),
-            device_bytes: 0,
-            cores,
-            cpu_ms: cost.cpu_ms(children),
-        };
+        let on = |cores, peak_bytes, cpu_ms| Cost { peak_bytes, device_bytes: 0, cores, cpu_ms };
+        let all = u32::MAX;
         match task {
-            Task::Execute(_) => {
-                let cpu_ms = hint.cycles / self.execute_cycles_per_ms.max(1);
-                Cost { peak_bytes: self.execute_bytes, device_bytes: 0, cores: 1, cpu_ms }
-            }
-            Task::Prove => Cost { peak_bytes: hint.peak_bytes, device_bytes: 0, cores, cpu_ms: hint.cpu_ms },
+            Task::Execute(_) => on(1, self.execute_bytes, hint.cycles / self.execute_cycles_per_ms.max(1)),
+            Task::Prove => on(all, hint.peak_bytes, hint.cpu_ms),
             Task::Fold { layer } => match self.folds.get((*layer as usize).min(self.folds.len().saturating_sub(1))) {
-                Some(cost) => fold(cost, hint.children.max(1)),
+                Some(cost) => on(all, cost.peak_bytes(hint.children, hint.columns), cost.cpu_ms(hint.children.max(1))),
                 None => Cost::default(),
             },
-            Task::Seal => fold(&self.seal, 1),
+            Task::Seal => on(all, self.seal.peak_bytes, self.seal.cpu_ms),
         }
     }
 }

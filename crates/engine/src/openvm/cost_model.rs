@@ -16,6 +16,8 @@ pub(super) struct Size {
     pub interaction_cells: u64,
     /// Messages sent at most, without padding to powers of two; bounded by the field's order.
     pub interactions: u64,
+    /// Columns of the traces that are there.
+    pub columns: u64,
     /// Height of the tallest trace that is not constant.
     pub rows_max: u64,
 }

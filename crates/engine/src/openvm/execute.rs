@@ -200,6 +200,7 @@ impl<'a> Run<'a> {
             peak_bytes: self.setup.model.peak_bytes(&size) + self.memory_bytes,
             cpu_ms: self.setup.model.cpu_ms(&size),
             children: 0,
+            columns: size.columns,
         };
         let segment = Segment {
             start: self.start.clone(),

@@ -3,7 +3,10 @@
 use phalanx_claim::ArtifactKind;
 use serde::Serialize;
 
-use super::{segment::Segment, vm_table::AirTable};
+use super::{
+    segment::Segment,
+    vm_table::{Air, AirTable},
+};
 use crate::{ArtifactSource, Execution, TaskError};
 
 /// What one chip contributed, summed over all segments.
@@ -17,6 +20,8 @@ pub struct ChipCost {
     pub cells: u64,
     /// Rows times interactions, padding included: what the LogUp argument is over.
     pub interaction_cells: u64,
+    /// Columns of its trace, which the proof of a segment opens: what verifying it in a fold follows.
+    pub columns: u64,
 }
 
 pub(super) fn profile(
@@ -24,8 +29,14 @@ pub(super) fn profile(
     execution: &Execution,
     source: &dyn ArtifactSource,
 ) -> Result<Vec<ChipCost>, TaskError> {
-    let zero = |name: &String| ChipCost { chip: chip_name(name), rows: 0, cells: 0, interaction_cells: 0 };
-    let mut costs: Vec<_> = airs.airs.iter().map(|air| zero(&air.name)).collect();
+    let zero = |air: &Air| ChipCost {
+        chip: chip_name(&air.name),
+        rows: 0,
+        cells: 0,
+        interaction_cells: 0,
+        columns: air.width,
+    };
+    let mut costs: Vec<_> = airs.airs.iter().map(zero).collect();
     for entry in &execution.segments {
         let segment = Segment::decode(&source.get(&entry.digest, ArtifactKind::Segment)?)?;
         for ((cost, air), &rows) in costs.iter_mut().zip(&airs.airs).zip(&segment.heights) {

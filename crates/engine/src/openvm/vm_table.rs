@@ -61,6 +61,7 @@ impl AirTable {
         let mut size = Size::default();
         for (air, &height) in self.airs.iter().zip(heights) {
             let padded = if height == 0 { 0 } else { u64::from(height).next_power_of_two() };
+            size.columns += if height == 0 { 0 } else { air.width };
             size.main_cells += padded * air.width;
             size.interaction_cells += padded * air.interactions;
             // A padding row still sends each of its messages once.

@@ -399,12 +399,14 @@ impl<'a> Schedule<'a> {
     /// Adds the folds whose children are all there for the first time, and the seal after the last one.
     fn plan_folds(&mut self, effects: &mut Vec<Effect>) {
         while let Some(FoldNode { layer, index, children }) = self.folds.next_ready() {
-            let hint = CostHint { children: children.end - children.start, ..CostHint::default() };
             let child = |index| match layer.checked_sub(1) {
                 None => TaskName::prove(index),
                 Some(below) => TaskName::fold(below, index),
             };
-            self.add(TaskName::fold(layer, index), children.map(child).collect(), hint, effects);
+            let tasks: Vec<TaskName> = children.clone().map(child).collect();
+            let columns = tasks.iter().filter_map(|task| self.nodes.get(task)).map(|node| node.hint.columns).sum();
+            let hint = CostHint { children: children.end - children.start, columns, ..CostHint::default() };
+            self.add(TaskName::fold(layer, index), tasks, hint, effects);
         }
         if let Some(layer) = self.folds.root_layer().filter(|_| self.folds.is_complete())
             && !self.nodes.contains_key(&TaskName::SEAL)

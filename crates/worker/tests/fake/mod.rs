@@ -145,6 +145,7 @@ fn segment_hint(seed: u8, index: u32) -> CostHint {
         peak_bytes: 100 + u64::from(random.as_bytes()[0]),
         cpu_ms: 1,
         children: 0,
+        columns: 100,
     }
 }
 

@@ -31,17 +31,23 @@ pub fn cases(lab: &Lab) -> Result<Vec<Case>> {
     let message = || Item::File("guests/inputs/message.txt");
     let text = || Item::File("guests/inputs/alice.txt");
     let whole = |job| Case { job, segment_cycles: WHOLE, segments_max: 2, is_typical: false };
+    // For every number of proofs that a fold of layer 0 takes, and one more.
+    let cut = |job, segment_cycles| Case { job, segment_cycles, segments_max: 8, is_typical: false };
     let typical = |case| Case { is_typical: true, ..case };
     Ok(vec![
         typical(whole(lab.mergesort(300)?)),
         typical(whole(lab.mergesort(1_200)?)),
         typical(whole(lab.mergesort(2_500)?)),
         typical(whole(lab.mergesort(5_000)?)),
-        Case { job: lab.mergesort(1_600)?, segment_cycles: 100_000, segments_max: 8, is_typical: true },
+        typical(cut(lab.mergesort(1_200)?, 185_000)),
+        typical(cut(lab.mergesort(1_200)?, 125_000)),
+        typical(cut(lab.mergesort(1_600)?, 100_000)),
         whole(lab.job("sha256-chain", "100", &[message(), rounds(100)])?),
         whole(lab.job("sha256-chain-ext", "500", &[message(), rounds(500)])?),
-        whole(lab.job("sha256-chain-ext", "1500", &[message(), rounds(1_500)])?),
+        cut(lab.job("sha256-chain-ext", "1500", &[message(), rounds(1_500)])?, 300_000),
         whole(lab.job("keccak", "200", &[text(), rounds(200)])?),
+        cut(lab.job("keccak", "200", &[text(), rounds(200)])?, 32_000),
+        cut(lab.job("keccak", "600", &[text(), rounds(600)])?, 45_000),
         whole(lab.job(
             "json",
             "",

@@ -23,13 +23,22 @@ impl Affine {
     }
 }
 
-/// Affine in children.
-#[derive(Clone, Copy, PartialEq, Debug)]
+/// One layer of folds.
+#[derive(Clone, PartialEq, Debug)]
 pub struct FoldCost {
-    pub bytes_fixed: f64,
-    pub bytes_per_child: f64,
-    pub cpu_ms_fixed: f64,
+    /// With 1, 2, … children.
+    pub peak_bytes: Vec<f64>,
+    /// With so many columns for each child and more: with 1, 2, … children.
+    pub wide: Option<(u64, Vec<f64>)>,
+    pub fixed_cpu_ms: f64,
     pub cpu_ms_per_child: f64,
+}
+
+/// The seal.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct SealCost {
+    pub peak_bytes: f64,
+    pub cpu_ms: f64,
 }
 
 /// Proving a segment, affine in its cycles.
@@ -78,7 +87,7 @@ pub struct Constants {
     pub segment_bytes: [Affine; 2],
     pub segment_cpu_ms: Affine,
     pub folds: Vec<FoldCost>,
-    pub seal: FoldCost,
+    pub seal: SealCost,
     pub segment_cycles_min: u64,
     pub segment_cycles_max: u64,
     pub serial_fraction: f64,
@@ -94,13 +103,24 @@ impl Constants {
             format!(r#"{{ "fixed": {fixed}, "per_main_cell": {main}, "per_gkr_leaf": {interaction} }}"#)
         };
         let fold = |cost: &FoldCost| {
-            let FoldCost { bytes_fixed, bytes_per_child, cpu_ms_fixed, cpu_ms_per_child } = cost;
-            let [a, b, c, d] =
-                [bytes_fixed, bytes_per_child, cpu_ms_fixed, cpu_ms_per_child].map(|value| float(*value));
-            format!(r#"{{ "bytes_fixed": {a}, "bytes_per_child": {b}, "cpu_ms_fixed": {c}, "cpu_ms_per_child": {d} }}"#)
+            let FoldCost { peak_bytes, wide, fixed_cpu_ms, cpu_ms_per_child } = cost;
+            let list = |bytes: &[f64]| {
+                let bytes: Vec<_> = bytes.iter().map(|bytes| whole(*bytes).to_string()).collect();
+                format!("[{}]", bytes.join(", "))
+            };
+            let wide = wide.as_ref().map_or(String::new(), |(columns_min, bytes)| {
+                let bytes = list(bytes);
+                format!("      \"wide\": {{ \"columns_min\": {columns_min}, \"peak_bytes\": {bytes} }},\n")
+            });
+            let bytes = list(peak_bytes);
+            let [fixed, per_child] = [fixed_cpu_ms, cpu_ms_per_child].map(|ms| whole(*ms));
+            format!(
+                "    {{\n      \"peak_bytes\": {bytes},\n{wide}      \"fixed_cpu_ms\": {fixed},\n      \
+                 \"cpu_ms_per_child\": {per_child}\n    }}"
+            )
         };
         let measured_on = Value::from(self.measured_on.as_str());
-        let folds: Vec<_> = self.folds.iter().map(|cost| format!("    {}", fold(cost))).collect();
+        let folds: Vec<_> = self.folds.iter().map(fold).collect();
         let SizingProve { fixed_peak_bytes, peak_bytes_per_mcycle, fixed_cpu_ms, cpu_ms_per_mcycle } = self.prove;
         format!(
             r#"{{
@@ -118,7 +138,7 @@ impl Constants {
   "folds": [
 {folds}
   ],
-  "seal": {seal},
+  "seal": {{ "peak_bytes": {seal_bytes}, "cpu_ms": {seal_cpu} }},
   "sizing": {{
     "segment_cycles_min": {cycles_min},
     "segment_cycles_max": {cycles_max},
@@ -139,7 +159,8 @@ impl Constants {
             other_bytes = affine(&self.segment_bytes[1]),
             segment_cpu = affine(&self.segment_cpu_ms),
             folds = folds.join(",\n"),
-            seal = fold(&self.seal),
+            seal_bytes = whole(self.seal.peak_bytes),
+            seal_cpu = whole(self.seal.cpu_ms),
             cycles_min = self.segment_cycles_min,
             cycles_max = self.segment_cycles_max,
             serial = float(self.serial_fraction),
@@ -195,9 +216,9 @@ mod tests {
 
     fn constants() -> Constants {
         let fold = FoldCost {
-            bytes_fixed: 2_123_456_789.0,
-            bytes_per_child: 3e8,
-            cpu_ms_fixed: 9_000.4,
+            peak_bytes: vec![2_123_456_789.0, 3e9],
+            wide: Some((3_000, vec![4e9, 5e9])),
+            fixed_cpu_ms: 9_000.4,
             cpu_ms_per_child: 0.0,
         };
         Constants {
@@ -211,7 +232,7 @@ mod tests {
             ],
             segment_cpu_ms: Affine { fixed: 1_500.0, per_main_cell: 0.000_512_345, per_gkr_leaf: 2e-7 },
             folds: vec![fold; 3],
-            seal: FoldCost { bytes_per_child: 0.0, ..fold },
+            seal: SealCost { peak_bytes: 7e8, cpu_ms: 12_000.0 },
             segment_cycles_min: 65_536,
             segment_cycles_max: 4_194_304,
             serial_fraction: 0.123_456,
@@ -236,7 +257,8 @@ mod tests {
         assert_eq!(paths(&written), paths(&committed));
         let folds = [&written, &committed].map(|file| file["folds"].as_array().unwrap());
         assert_eq!(folds[0].len(), folds[1].len());
-        assert_eq!(paths(&folds[0][0]), paths(&folds[1][0]));
+        let names = |fold: &Value| fold.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&folds[0][0]), names(&folds[1][0]));
         assert!(Kept::of(&written).is_ok());
     }
 
@@ -245,7 +267,7 @@ mod tests {
         let written: Value = serde_json::from_str(&constants().text()).unwrap();
         assert_eq!(written["segment"]["peak_bytes"][0]["per_gkr_leaf"], 177.1);
         assert_eq!(written["segment"]["cpu_ms"]["per_main_cell"], 0.000_512_3);
-        assert_eq!(written["folds"][0]["bytes_fixed"], 2_123_000_000.0);
+        assert_eq!(written["folds"][0]["peak_bytes"][0], 2_123_000_000_u64);
         assert_eq!(written["measured_on"], "a \"machine\"");
     }
 

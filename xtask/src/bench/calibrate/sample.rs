@@ -20,6 +20,8 @@ pub struct Size {
     pub main_cells: f64,
     /// Leaves of the fraction trees of LogUp-GKR: rows times interactions, padded to a power of two for each segment.
     pub gkr_leaves: f64,
+    /// Columns that the proof of a segment opens; of all chips that the job uses.
+    pub columns: f64,
 }
 
 /// One fold.
@@ -27,7 +29,8 @@ pub struct Size {
 pub struct FoldSample {
     pub layer: u32,
     pub children: u32,
-    pub is_first: bool,
+    /// Columns of all segments below each child, on average.
+    pub columns_per_child: f64,
     pub peak_bytes: f64,
     pub cpu_ms: f64,
 }
@@ -65,6 +68,7 @@ impl Size {
             segments: u32::try_from(executed.count("segments")?).context("too many segments")?,
             main_cells: sum("cells")?,
             gkr_leaves: padded(sum("interaction_cells")?, executed.number("segments")?),
+            columns: sum("columns")?,
         })
     }
 }
@@ -92,7 +96,7 @@ impl Sample {
             size,
             prove_bytes: sum("prove", peak_bytes),
             prove_cpu_ms: sum("prove", |task| task.cpu_ms),
-            folds: folds(&tasks, size.segments),
+            folds: folds(&tasks, &size),
             seal_bytes: sum("seal", peak_bytes),
             seal_cpu_ms: sum("seal", |task| task.cpu_ms),
             wall_per_cpu: tasks.iter().flatten().filter(long).map(|task| task.wall_ms / task.cpu_ms).collect(),
@@ -121,6 +125,12 @@ fn children(layer: u32, index: u32, segments: u32) -> u32 {
     below.saturating_sub(index * arity(layer)).min(arity(layer))
 }
 
+/// How many segments are below a node.
+fn segments_below(layer: u32, index: u32, segments: u32) -> u32 {
+    let span = (0..=layer as usize).map(arity).product::<u32>();
+    segments.saturating_sub(index * span).min(span)
+}
+
 /// All tasks of the tree ran here, and each one alone.
 fn check(tasks: &[TaskRun], segments: u32) -> Result<()> {
     let count = |kind: &str, layer| tasks.iter().filter(|task| task.kind == kind && task.layer == layer).count();
@@ -141,16 +151,19 @@ fn check(tasks: &[TaskRun], segments: u32) -> Result<()> {
 }
 
 /// The folds of the tree, each with the medians over the runs.
-fn folds(runs: &[Vec<TaskRun>], segments: u32) -> Vec<FoldSample> {
+fn folds(runs: &[Vec<TaskRun>], size: &Size) -> Vec<FoldSample> {
+    let segments = size.segments;
     let Some(first) = runs.first() else { return Vec::new() };
     let folds = first.iter().filter(|task| task.kind == "fold");
     let sample = |fold: &TaskRun| {
         let same = |task: &&TaskRun| task.kind == "fold" && (task.layer, task.index) == (fold.layer, fold.index);
         let over = |number: fn(&TaskRun) -> f64| median(runs.iter().flatten().filter(same).map(number));
+        let children = children(fold.layer, fold.index, segments);
+        let below = segments_below(fold.layer, fold.index, segments);
         FoldSample {
             layer: fold.layer,
-            children: children(fold.layer, fold.index, segments),
-            is_first: fold.is_first,
+            children,
+            columns_per_child: size.columns * f64::from(below) / f64::from(children),
             peak_bytes: over(|task| task.measured_bytes.unwrap_or(0.0)),
             cpu_ms: over(|task| task.cpu_ms),
         }
@@ -181,7 +194,7 @@ pub mod tests {
         ran(json!({ "tasks": tasks }))
     }
 
-    const FIVE: Size = Size { cycles: 9.0, segments: 5, main_cells: 1.0, gkr_leaves: 1.0 };
+    const FIVE: Size = Size { cycles: 9.0, segments: 5, main_cells: 1.0, gkr_leaves: 1.0, columns: 10.0 };
 
     #[test]
     fn layers_are_as_wide_as_the_planner_makes_them() {
@@ -196,8 +209,9 @@ pub mod tests {
     fn a_sample_is_the_median_of_its_runs() {
         let sample = Sample::of("five", FIVE, &[five(100), five(900), five(110)]).unwrap();
         assert_eq!((sample.prove_bytes, sample.prove_cpu_ms), (550.0, 5000.0));
-        let folds: Vec<_> = sample.folds.iter().map(|fold| (fold.layer, fold.children, fold.is_first)).collect();
-        assert_eq!(folds, [(0, 4, true), (0, 1, false), (1, 2, true), (2, 1, true)]);
+        let folds: Vec<_> =
+            sample.folds.iter().map(|fold| (fold.layer, fold.children, fold.columns_per_child)).collect();
+        assert_eq!(folds, [(0, 4, 10.0), (0, 1, 10.0), (1, 2, 25.0), (2, 1, 50.0)]);
         assert_eq!(sample.wall_per_cpu[0], 0.6);
     }
 
@@ -215,9 +229,11 @@ pub mod tests {
 
     #[test]
     fn cells_are_summed_over_chips() {
-        let chips = json!([{"cells": 3, "interaction_cells": 1}, {"cells": 4, "interaction_cells": 4}]);
+        let chips = json!([
+            {"cells": 3, "interaction_cells": 1, "columns": 2}, {"cells": 4, "interaction_cells": 4, "columns": 5}
+        ]);
         let size = Size::of(&ran(json!({"cycles": 9, "segments": 1, "chips": chips}))).unwrap();
-        assert_eq!((size.main_cells, size.gkr_leaves), (7.0, 8.0));
+        assert_eq!((size.main_cells, size.gkr_leaves, size.columns), (7.0, 8.0, 7.0));
         let old = ran(json!({"cycles": 9, "segments": 5, "chips": [{"cells": 3}]}));
         assert!(Size::of(&old).unwrap_err().to_string().contains("interaction_cells"));
     }
