@@ -19,7 +19,7 @@ const CONFIGURATIONS: [[&str; 2]; 3] =
 pub fn run(lab: &Lab) -> Result<Section> {
     let mut section = Section::default();
     let mut rows = Vec::new();
-    for job in [lab.fibonacci(100)?, lab.mergesort(2_000)?] {
+    for job in [lab.fibonacci(100)?, lab.fibonacci(40_000)?] {
         compare(lab, &job, &mut section, &mut rows)?;
     }
     let columns = vec!["program", "VM", "segments", "wall", "against the first", "CPU", "peak RSS", "proof bytes"];
