@@ -1,0 +1,83 @@
+//! The proof from commitment to opening: each phase in the order in which the verifier replays it.
+
+use openvm_cpu_backend::{CpuBackend, CpuDevice, CpuProverError};
+use openvm_stark_backend::{
+    FiatShamirTranscript,
+    proof::{Proof, TraceVData},
+    prover::{DeviceMultiStarkProvingKey, MultiRapProver, OpeningProver, ProvingContext, TraceCommitter},
+};
+use openvm_stark_sdk::config::baby_bear_poseidon2::{BabyBearPoseidon2Config, F};
+use p3_field::PrimeCharacteristicRing;
+use p3_matrix::Matrix;
+use p3_util::log2_strict_usize;
+
+type SC = BabyBearPoseidon2Config;
+
+/// Proves that the traces of `ctx` satisfy the AIRs of `pk`.
+pub(crate) fn prove<TS: FiatShamirTranscript<SC>>(
+    device: &CpuDevice<SC>,
+    transcript: &mut TS,
+    pk: &DeviceMultiStarkProvingKey<CpuBackend<SC>>,
+    ctx: ProvingContext<CpuBackend<SC>>,
+) -> Result<Proof<SC>, CpuProverError> {
+    transcript.observe_commit(pk.vk_pre_hash);
+    let ctx = ctx.into_sorted();
+
+    let traces: Vec<_> = ctx.common_main_traces().map(|(_, trace)| trace).collect();
+    let (common_main_commit, common_main_pcs_data) = device.commit(&traces)?;
+    transcript.observe_commit(common_main_commit);
+
+    let (trace_vdata, public_values) = statement(pk, &ctx);
+    observe_statement(transcript, pk, &trace_vdata, &public_values);
+
+    let ((gkr_proof, batch_constraint_proof), r) =
+        device.prove_rap_constraints(transcript, pk, &ctx, &common_main_pcs_data)?;
+    let (stacking_proof, whir_proof) = device.prove_openings(transcript, pk, ctx, common_main_pcs_data, r)?;
+
+    Ok(Proof {
+        public_values,
+        trace_vdata,
+        common_main_commit,
+        gkr_proof,
+        batch_constraint_proof,
+        stacking_proof,
+        whir_proof,
+    })
+}
+
+type Statement = (Vec<Option<TraceVData<SC>>>, Vec<Vec<F>>);
+
+/// What the verifier is told about each AIR: its trace's height and cached commitments, and its public values.
+fn statement(pk: &DeviceMultiStarkProvingKey<CpuBackend<SC>>, ctx: &ProvingContext<CpuBackend<SC>>) -> Statement {
+    let mut trace_vdata = vec![None; pk.per_air.len()];
+    let mut public_values = vec![Vec::new(); pk.per_air.len()];
+    for (air_id, trace) in &ctx.per_trace {
+        trace_vdata[*air_id] = Some(TraceVData {
+            log_height: log2_strict_usize(trace.common_main.height()),
+            cached_commitments: trace.cached_mains.iter().map(|cached| cached.commitment).collect(),
+        });
+        public_values[*air_id].clone_from(&trace.public_values);
+    }
+    (trace_vdata, public_values)
+}
+
+fn observe_statement<TS: FiatShamirTranscript<SC>>(
+    transcript: &mut TS,
+    pk: &DeviceMultiStarkProvingKey<CpuBackend<SC>>,
+    trace_vdata: &[Option<TraceVData<SC>>],
+    public_values: &[Vec<F>],
+) {
+    for ((pk, trace), public_values) in pk.per_air.iter().zip(trace_vdata).zip(public_values) {
+        if !pk.vk.is_required {
+            transcript.observe(F::from_bool(trace.is_some()));
+        }
+        if let Some(trace) = trace {
+            match &pk.preprocessed_data {
+                Some(preprocessed) => transcript.observe_commit(preprocessed.commitment),
+                None => transcript.observe(F::from_usize(trace.log_height)),
+            }
+            trace.cached_commitments.iter().for_each(|commit| transcript.observe_commit(*commit));
+        }
+        public_values.iter().for_each(|value| transcript.observe(*value));
+    }
+}
