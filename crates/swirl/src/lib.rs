@@ -5,6 +5,9 @@
 //! take it as they take `BabyBearPoseidon2CpuEngine`. May depend on the OpenVM STARK crates and Plonky3, on nothing of ours.
 
 mod engine;
+mod eq;
+pub mod gkr;
+pub mod packing;
 mod prove;
 
 pub use engine::SwirlEngine;

@@ -1,0 +1,32 @@
+//! The multilinear equality polynomial, its factors kept apart.
+//!
+//! Dao and Thaler, "More optimizations to sum-check proving" (2024): with `eq(ξ, y) = eq(ξ_in, y_in) · eq(ξ_out, y_out)` a
+//! sum over `y` needs two tables of about the root of its length, and all but one product per inner index moves outwards.
+
+use openvm_stark_backend::poly_common::evals_eq_hypercube_serial;
+
+use crate::packing::{EF, LOG_WIDTH, PackedEF, weighted_lanes};
+
+/// Inner tables stay in the first-level cache beside what they weigh.
+const LOG_INNER_MAX: usize = 8;
+
+/// `eq(ξ, ·)` over packed points: the lowest variables inner, the next outer, the lanes the highest.
+pub struct SplitEq {
+    pub inner: Vec<EF>,
+    pub outer: Vec<EF>,
+    lanes: Vec<EF>,
+}
+
+impl SplitEq {
+    pub fn new(xi: &[EF]) -> Self {
+        let (vectors, lanes) = xi.split_at(xi.len() - LOG_WIDTH);
+        let (inner, outer) = vectors.split_at(vectors.len().min(LOG_INNER_MAX));
+        let [inner, outer, lanes] = [inner, outer, lanes].map(evals_eq_hypercube_serial);
+        Self { inner, outer, lanes }
+    }
+
+    /// The sum over all lanes, each with its weight.
+    pub fn over_lanes(&self, vector: &PackedEF) -> EF {
+        weighted_lanes(vector, &self.lanes)
+    }
+}
