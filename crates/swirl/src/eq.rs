@@ -5,15 +5,15 @@
 
 use openvm_stark_backend::poly_common::evals_eq_hypercube_serial;
 
-use crate::packing::{EF, LOG_WIDTH, PackedEF, weighted_lanes};
+use crate::packing::{EF, F, LOG_WIDTH, Multiplier, PackedEF, weighted_lanes};
 
 /// Inner tables stay in the first-level cache beside what they weigh.
 const LOG_INNER_MAX: usize = 8;
 
 /// `eq(ξ, ·)` over packed points: the lowest variables inner, the next outer, the lanes the highest.
 pub struct SplitEq {
-    pub inner: Vec<EF>,
-    pub outer: Vec<EF>,
+    pub inner: Vec<Multiplier<F>>,
+    pub outer: Vec<Multiplier<F>>,
     lanes: Vec<EF>,
 }
 
@@ -21,8 +21,8 @@ impl SplitEq {
     pub fn new(xi: &[EF]) -> Self {
         let (vectors, lanes) = xi.split_at(xi.len() - LOG_WIDTH);
         let (inner, outer) = vectors.split_at(vectors.len().min(LOG_INNER_MAX));
-        let [inner, outer, lanes] = [inner, outer, lanes].map(evals_eq_hypercube_serial);
-        Self { inner, outer, lanes }
+        let multipliers = |xi| evals_eq_hypercube_serial(xi).into_iter().map(Multiplier::new).collect();
+        Self { inner: multipliers(inner), outer: multipliers(outer), lanes: evals_eq_hypercube_serial(lanes) }
     }
 
     /// The sum over all lanes, each with its weight.

@@ -4,6 +4,7 @@
 //! [`SwirlEngine`] is a `StarkEngine` over upstream's own matrices and device, so trace generation and recursion circuits
 //! take it as they take `BabyBearPoseidon2CpuEngine`. May depend on the OpenVM STARK crates and Plonky3, on nothing of ours.
 
+mod buffer;
 mod engine;
 mod eq;
 pub mod gkr;

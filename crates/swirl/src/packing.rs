@@ -4,20 +4,21 @@
 
 use p3_baby_bear::BabyBear;
 use p3_field::{
-    BasedVectorSpace, ExtensionField, Field, PackedFieldExtension, PackedFieldPow2, PackedValue,
-    extension::BinomialExtensionField,
+    BasedVectorSpace, Field, PackedField, PackedFieldExtension, PackedFieldPow2, PackedValue,
+    PrimeCharacteristicRing,
+    extension::{BinomialExtensionField, BinomiallyExtendable, PackedBinomialExtensionField},
 };
 
 pub type F = BabyBear;
-pub type EF = BinomialExtensionField<BabyBear, 4>;
+pub type EF = BinomialExtensionField<F, DEGREE>;
 pub type PackedF = <F as Field>::Packing;
-pub type PackedEF = <EF as ExtensionField<F>>::ExtensionPacking;
+pub type PackedEF = PackedBinomialExtensionField<F, PackedF, DEGREE>;
 
 /// Lanes of a packed value.
 pub const WIDTH: usize = <PackedF as PackedValue>::WIDTH;
 pub const LOG_WIDTH: usize = WIDTH.trailing_zeros() as usize;
 /// Coordinates of an extension element.
-pub const DEGREE: usize = <EF as BasedVectorSpace<F>>::DIMENSION;
+pub const DEGREE: usize = 4;
 
 /// Lane `l` of vector `k` becomes lane `k` of vector `l`.
 #[inline(always)]
@@ -35,13 +36,16 @@ pub fn transpose(vectors: &mut [PackedF; WIDTH]) {
 /// [`transpose`] of extension elements.
 #[inline(always)]
 pub fn transpose_ext(vectors: &mut [PackedEF; WIDTH]) {
-    let coordinates: [[PackedF; WIDTH]; DEGREE] = std::array::from_fn(|d| {
-        let mut coordinate = std::array::from_fn(|k| coordinate(&vectors[k], d));
-        transpose(&mut coordinate);
-        coordinate
-    });
+    let mut by_coordinate = [[PackedF::ZERO; WIDTH]; DEGREE];
+    for (d, of_vectors) in by_coordinate.iter_mut().enumerate() {
+        for (of_vector, vector) in of_vectors.iter_mut().zip(&*vectors) {
+            *of_vector = coordinate(vector, d);
+        }
+        transpose(of_vectors);
+    }
+    let [c_0, c_1, c_2, c_3] = by_coordinate;
     for (k, vector) in vectors.iter_mut().enumerate() {
-        *vector = PackedEF::from_basis_coefficients_fn(|d| coordinates[d][k]);
+        *vector = element([c_0[k], c_1[k], c_2[k], c_3[k]]);
     }
 }
 
@@ -60,11 +64,95 @@ pub fn weighted_lanes(vector: &PackedEF, weights: &[EF]) -> EF {
     weights.iter().enumerate().map(|(l, weight)| *weight * lane(vector, l)).sum()
 }
 
+/// An extension element to multiply vectors with: `b`, and `W b₁`, `W b₂`, `W b₃` where `X⁴ = W`, so that each coordinate
+/// of a product is one dot product of four.
+#[derive(Clone, Copy)]
+pub struct Multiplier<A> {
+    b: [A; DEGREE],
+    wb: [A; DEGREE - 1],
+}
+
+impl<A: Copy> Multiplier<A> {
+    /// What `a₀`, `a₁`, `a₂`, `a₃` meet in each coordinate of the product.
+    #[inline(always)]
+    fn terms(&self) -> [[A; DEGREE]; DEGREE] {
+        let ([b_0, b_1, b_2, b_3], [wb_1, wb_2, wb_3]) = (self.b, self.wb);
+        [[b_0, wb_3, wb_2, wb_1], [b_1, b_0, wb_3, wb_2], [b_2, b_1, b_0, wb_3], [b_3, b_2, b_1, b_0]]
+    }
+}
+
+impl Multiplier<F> {
+    pub fn new(b: EF) -> Self {
+        let b = <EF as BasedVectorSpace<F>>::as_basis_coefficients_slice(&b);
+        Self { b: [b[0], b[1], b[2], b[3]], wb: [b[1] * W, b[2] * W, b[3] * W] }
+    }
+}
+
+impl Multiplier<PackedF> {
+    #[inline(always)]
+    pub fn packed(b: &PackedEF) -> Self {
+        let b = coordinates(b);
+        Self { b, wb: [b[1] * W, b[2] * W, b[3] * W] }
+    }
+
+    /// The element itself.
+    #[inline(always)]
+    pub fn element(&self) -> PackedEF {
+        element(self.b)
+    }
+}
+
+const W: F = <F as BinomiallyExtendable<DEGREE>>::W;
+
+#[inline(always)]
+pub fn coordinates(vector: &PackedEF) -> [PackedF; DEGREE] {
+    let a = <PackedEF as BasedVectorSpace<PackedF>>::as_basis_coefficients_slice(vector);
+    [a[0], a[1], a[2], a[3]]
+}
+
+#[inline(always)]
+pub fn element(coordinates: [PackedF; DEGREE]) -> PackedEF {
+    PackedEF::from_basis_coefficients_fn(|d| coordinates[d])
+}
+
+/// `a b`, lane by lane.
+#[inline(always)]
+pub fn product(a: &PackedEF, b: &Multiplier<PackedF>) -> PackedEF {
+    let (a, [t_0, t_1, t_2, t_3]) = (coordinates(a), b.terms());
+    let dot = PackedF::dot_product::<DEGREE>;
+    element([dot(&a, &t_0), dot(&a, &t_1), dot(&a, &t_2), dot(&a, &t_3)])
+}
+
+/// `a b` with the same `b` in every lane.
+#[inline(always)]
+pub fn scaled(a: &PackedEF, b: &Multiplier<F>) -> PackedEF {
+    let (a, [t_0, t_1, t_2, t_3]) = (coordinates(a), b.terms());
+    let dot = PackedF::packed_linear_combination::<DEGREE>;
+    element([dot(&t_0, &a), dot(&t_1, &a), dot(&t_2, &a), dot(&t_3, &a)])
+}
+
+/// `a b` for `a` of the base field and the same `b` in every lane.
+#[inline(always)]
+pub fn scaled_base(a: PackedF, b: &Multiplier<F>) -> PackedEF {
+    element([a * b.b[0], a * b.b[1], a * b.b[2], a * b.b[3]])
+}
+
 #[cfg(test)]
 mod tests {
-    use p3_field::PrimeCharacteristicRing;
-
     use super::*;
+
+    #[test]
+    fn products_are_those_of_the_lanes() {
+        let element = |seed: usize| EF::from_basis_coefficients_fn(|d| F::from_usize(seed * 1_000_003 + d * 77_777_777));
+        let a = PackedEF::from_ext_slice(&std::array::from_fn::<_, WIDTH, _>(|l| element(l + 3)));
+        let b = PackedEF::from_ext_slice(&std::array::from_fn::<_, WIDTH, _>(|l| element(7 * l + 11)));
+        let constant = element(1_999_999);
+        let (by_vector, by_constant) = (product(&a, &Multiplier::packed(&b)), scaled(&a, &Multiplier::new(constant)));
+        for l in 0..WIDTH {
+            assert_eq!(lane(&by_vector, l), lane(&a, l) * lane(&b, l));
+            assert_eq!(lane(&by_constant, l), lane(&a, l) * constant);
+        }
+    }
 
     #[test]
     fn transposing_moves_lanes_as_indexing_does() {

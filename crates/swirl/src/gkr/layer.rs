@@ -1,67 +1,69 @@
-//! Layers of the fraction tree as structures of arrays, and how one is built from the layer below.
+//! Layers of the fraction tree, and how one is built from the layer below.
 //!
 //! A node's lane is the top bits of its index and its vector the rest, so that siblings, and the two values of each
 //! variable but the last few, sit in neighbouring vectors: no round moves data across lanes.
 
 use p3_field::PrimeCharacteristicRing;
-use rayon::prelude::*;
 
 use super::Leaves;
-use crate::packing::{LOG_WIDTH, PackedEF, PackedF, WIDTH};
+use crate::{
+    buffer::filled,
+    packing::{F, LOG_WIDTH, Multiplier, PackedEF, PackedF, WIDTH, product, scaled, scaled_base},
+};
 
-/// Vectors that [`Nodes::tile`] yields at once: enough that a fold of them is a pair of quads, and whole transpositions.
+/// Vectors read at once: enough that a fold of them is a pair of quads, and whole transpositions.
 pub const TILE: usize = if WIDTH > 8 { WIDTH } else { 8 };
 
 /// The fewest nodes, as a logarithm, that are worth packing.
 pub const LOG_LEN_MIN: usize = LOG_WIDTH + TILE.trailing_zeros() as usize;
 
-/// `2^(log_len)` fractions; lane `l` of vector `t` is node `l · p.len() + t`.
-pub struct Layer {
-    pub p: Vec<PackedEF>,
-    pub q: Vec<PackedEF>,
+/// Tiles that one parallel task adds up.
+const TILES_OF_TASK: usize = 64;
+
+/// A vector of fractions.
+#[derive(Clone, Copy)]
+pub struct Node<P> {
+    pub p: P,
+    pub q: PackedEF,
 }
 
-/// Fractions in the order of [`Layer`], read by tiles; at the leaves with numerators in the base field.
-pub trait Nodes: Sync {
+/// Lane `l` of vector `t` of `n` is node `l n + t`.
+pub struct Layer(pub Vec<Node<PackedEF>>);
+
+/// Fractions in the order of [`Layer`]; at the leaves with numerators in the base field.
+pub trait Nodes: Sync + Sized {
     type P: PrimeCharacteristicRing + Copy;
     /// Vectors of nodes.
     fn vectors(&self) -> usize;
-    /// Copies vectors `TILE · s ..`.
-    fn read(&self, s: usize, tile: &mut Tile<Self::P>);
-    fn product(p: Self::P, q: PackedEF) -> PackedEF;
+    /// Hands vectors `TILE · s ..` to `f`, by way of `scratch` where they lie otherwise in memory.
+    fn with_tile<R>(&self, s: usize, scratch: &mut Tile<Self::P>, f: impl FnOnce(&Tile<Self::P>) -> R) -> R;
+    fn product(p: Self::P, q: &Multiplier<PackedF>) -> PackedEF;
     fn ext(p: Self::P) -> PackedEF;
     /// `low + (high - low) r`.
-    fn fold(low: Self::P, high: Self::P, r: PackedEF) -> PackedEF;
+    fn fold(low: Self::P, high: Self::P, r: &Multiplier<F>) -> PackedEF;
 }
 
-/// `TILE` neighbouring vectors of nodes.
-pub struct Tile<P> {
-    pub p: [P; TILE],
-    pub q: [PackedEF; TILE],
-}
+pub type Tile<P> = [Node<P>; TILE];
 
-impl<P: PrimeCharacteristicRing + Copy> Tile<P> {
-    pub fn zero() -> Self {
-        Self { p: [P::ZERO; TILE], q: [PackedEF::ZERO; TILE] }
-    }
+pub fn empty_tile<P: PrimeCharacteristicRing + Copy>() -> Tile<P> {
+    [Node { p: P::ZERO, q: PackedEF::ZERO }; TILE]
 }
 
 impl Nodes for Layer {
     type P = PackedEF;
 
     fn vectors(&self) -> usize {
-        self.p.len()
+        self.0.len()
     }
 
     #[inline(always)]
-    fn read(&self, s: usize, tile: &mut Tile<PackedEF>) {
-        tile.p.copy_from_slice(&self.p[TILE * s..][..TILE]);
-        tile.q.copy_from_slice(&self.q[TILE * s..][..TILE]);
+    fn with_tile<R>(&self, s: usize, _: &mut Tile<PackedEF>, f: impl FnOnce(&Tile<PackedEF>) -> R) -> R {
+        f(&self.0.as_chunks().0[s])
     }
 
     #[inline(always)]
-    fn product(p: PackedEF, q: PackedEF) -> PackedEF {
-        p * q
+    fn product(p: PackedEF, q: &Multiplier<PackedF>) -> PackedEF {
+        product(&p, q)
     }
 
     #[inline(always)]
@@ -70,8 +72,8 @@ impl Nodes for Layer {
     }
 
     #[inline(always)]
-    fn fold(low: PackedEF, high: PackedEF, r: PackedEF) -> PackedEF {
-        low + (high - low) * r
+    fn fold(low: PackedEF, high: PackedEF, r: &Multiplier<F>) -> PackedEF {
+        low + scaled(&(high - low), r)
     }
 }
 
@@ -83,18 +85,20 @@ impl Nodes for Leaves {
     }
 
     #[inline(always)]
-    fn read(&self, s: usize, tile: &mut Tile<PackedF>) {
+    fn with_tile<R>(&self, s: usize, tile: &mut Tile<PackedF>, f: impl FnOnce(&Tile<PackedF>) -> R) -> R {
         const PARTS: usize = TILE / WIDTH;
-        for part in 0..PARTS {
+        for (part, nodes) in tile.as_chunks_mut::<WIDTH>().0.iter_mut().enumerate() {
             let (p, q) = self.transposed(PARTS * s + part);
-            tile.p[part * WIDTH..][..WIDTH].copy_from_slice(&p);
-            tile.q[part * WIDTH..][..WIDTH].copy_from_slice(&q);
+            for (node, (p, q)) in nodes.iter_mut().zip(p.into_iter().zip(q)) {
+                *node = Node { p, q };
+            }
         }
+        f(tile)
     }
 
     #[inline(always)]
-    fn product(p: PackedF, q: PackedEF) -> PackedEF {
-        q * p
+    fn product(p: PackedF, q: &Multiplier<PackedF>) -> PackedEF {
+        q.element() * p
     }
 
     #[inline(always)]
@@ -103,33 +107,25 @@ impl Nodes for Leaves {
     }
 
     #[inline(always)]
-    fn fold(low: PackedF, high: PackedF, r: PackedEF) -> PackedEF {
-        r * (high - low) + low
+    fn fold(low: PackedF, high: PackedF, r: &Multiplier<F>) -> PackedEF {
+        scaled_base(high - low, r) + low
     }
 }
 
 /// The parents' layer: `p₀/q₀ + p₁/q₁` of neighbouring vectors.
 pub fn parents<N: Nodes>(nodes: &N) -> Layer {
-    let half = nodes.vectors() / 2;
-    let mut layer = Layer { p: PackedEF::zero_vec(half), q: PackedEF::zero_vec(half) };
-    let tiles_of_task = tiles_of_task(nodes.vectors());
-    let len = tiles_of_task * TILE / 2;
-    layer.p.par_chunks_mut(len).zip(layer.q.par_chunks_mut(len)).enumerate().for_each(|(task, (p, q))| {
-        let mut tile = Tile::zero();
-        let tiles = p.chunks_exact_mut(TILE / 2).zip(q.chunks_exact_mut(TILE / 2));
-        for (s, (p, q)) in tiles.enumerate() {
-            nodes.read(task * tiles_of_task + s, &mut tile);
-            for (k, (p, q)) in p.iter_mut().zip(q).enumerate() {
-                let (left, right) = (2 * k, 2 * k + 1);
-                *p = N::product(tile.p[left], tile.q[right]) + N::product(tile.p[right], tile.q[left]);
-                *q = tile.q[left] * tile.q[right];
-            }
+    let tiles = (nodes.vectors() / TILE).min(TILES_OF_TASK);
+    let tasks = nodes.vectors() / (TILE * tiles);
+    Layer(filled(tasks, tiles * TILE / 2, |task, parents| {
+        let mut scratch = empty_tile();
+        for s in 0..tiles {
+            nodes.with_tile(task * tiles + s, &mut scratch, |tile| {
+                for [left, right] in tile.as_chunks::<2>().0 {
+                    let (by_left, by_right) = (Multiplier::packed(&left.q), Multiplier::packed(&right.q));
+                    let p = N::product(left.p, &by_right) + N::product(right.p, &by_left);
+                    parents.push(Node { p, q: product(&left.q, &by_right) });
+                }
+            });
         }
-    });
-    layer
-}
-
-/// Tiles of one parallel task, of `vectors` vectors in all.
-fn tiles_of_task(vectors: usize) -> usize {
-    (vectors / TILE).min(64)
+    }))
 }

@@ -1,6 +1,6 @@
 //! The fractions at the leaves: numerators in the base field, in the order of their indices.
 
-use p3_field::PackedValue;
+use p3_field::{PackedValue, PrimeCharacteristicRing};
 
 use crate::packing::{EF, F, LOG_WIDTH, PackedEF, PackedF, WIDTH, lane, transpose, transpose_ext};
 
@@ -25,8 +25,11 @@ impl Leaves {
     #[inline(always)]
     pub fn transposed(&self, s: usize) -> ([PackedF; WIDTH], [PackedEF; WIDTH]) {
         let stride = self.p.len() / WIDTH;
-        let mut p = std::array::from_fn(|l| self.p[l * stride + s]);
-        let mut q = std::array::from_fn(|l| self.q[l * stride + s]);
+        let (mut p, mut q) = ([PackedF::ZERO; WIDTH], [PackedEF::ZERO; WIDTH]);
+        for l in 0..WIDTH {
+            p[l] = self.p[l * stride + s];
+            q[l] = self.q[l * stride + s];
+        }
         transpose(&mut p);
         transpose_ext(&mut q);
         (p, q)

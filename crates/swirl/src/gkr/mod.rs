@@ -24,7 +24,7 @@ use p3_field::PrimeCharacteristicRing;
 use tracing::instrument;
 
 pub use self::leaves::Leaves;
-use self::{rounds::Rounds, tree::Tree};
+use self::{rounds::Rounds, sumcheck::Workspace, tree::Tree};
 use crate::packing::EF;
 
 type SC = BabyBearPoseidon2Config;
@@ -35,6 +35,7 @@ pub fn fractional_sumcheck<TS: FiatShamirTranscript<SC>>(
     transcript: &mut TS,
     leaves: Leaves,
 ) -> Result<(FracSumcheckProof<SC>, Vec<EF>), LogupZerocheckError> {
+    let mut workspace = Workspace::new(leaves.p.len());
     let mut tree = Tree::over(leaves);
     let root = tree.top()[0];
     tree.pop();
@@ -54,7 +55,7 @@ pub fn fractional_sumcheck<TS: FiatShamirTranscript<SC>>(
         let lambda = transcript.sample_ext();
         let claim = claim_on_parents(&claims_per_layer[claims_per_layer.len() - 1], xi[0], lambda);
         let mut rounds = Rounds::new(transcript, &xi, claim);
-        let [p_0, q_0, p_1_batched, q_1] = layer.sumcheck(&mut rounds, lambda);
+        let [p_0, q_0, p_1_batched, q_1] = layer.sumcheck(&mut rounds, lambda, &mut workspace);
         let (polys, rho) = rounds.finish();
         sumcheck_polys.push(polys);
 

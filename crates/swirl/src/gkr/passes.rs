@@ -4,96 +4,111 @@ use p3_field::PrimeCharacteristicRing;
 use rayon::prelude::*;
 
 use super::{
-    layer::{Layer, Nodes, TILE, Tile},
-    quads::{Quad, accumulate, fold, parent},
+    layer::{Layer, Node, Nodes, TILE, empty_tile},
+    quads::{Quad, Values, accumulate, fold, parent},
 };
 use crate::{
+    buffer::{Chunk, refill},
     eq::SplitEq,
-    packing::{EF, PackedEF},
+    packing::{EF, F, Multiplier, PackedEF, product},
 };
 
+/// `Σ eq · parent` at `X = 0`, and its coefficient of `X²`, lane by lane.
 type Sums = [PackedEF; 2];
 
-/// The first round's sums: `Σ eq · parent` at `X = 0`, and its coefficient of `X²`.
+const NO_SUMS: Sums = [PackedEF::ZERO; 2];
+
+/// The first round's sums.
 pub fn first_sums<N: Nodes>(nodes: &N, lambda: EF, eq: &SplitEq) -> [EF; 2] {
     const PAIRS: usize = TILE / 4;
-    let lambda = PackedEF::from(lambda);
+    let lambda = Multiplier::new(lambda);
     let tiles = eq.inner.len() / PAIRS;
     let sums = eq.outer.par_iter().enumerate().map(|(task, outer)| {
-        let (mut sums, mut tile) = ([PackedEF::ZERO; 2], Tile::zero());
+        let (mut sums, mut scratch) = (NO_SUMS, empty_tile());
         for (s, weights) in eq.inner.chunks_exact(PAIRS).enumerate() {
-            nodes.read(tiles * task + s, &mut tile);
-            let (p, q) = (tile.p.as_chunks::<4>().0, tile.q.as_chunks::<4>().0);
-            for ((p, q), weight) in p.iter().zip(q).zip(weights) {
-                let slope = ([p[2] - p[0], p[3] - p[1]], [q[2] - q[0], q[3] - q[1]]);
-                sums[0] += batched_parent::<N>([p[0], p[1]], [q[0], q[1]], lambda) * *weight;
-                sums[1] += batched_parent::<N>(slope.0, slope.1, lambda) * *weight;
-            }
+            nodes.with_tile(tiles * task + s, &mut scratch, |tile| {
+                for ([a, b, c, d], weight) in tile.as_chunks().0.iter().zip(weights) {
+                    let leading = batched_parent::<N>(slope::<N>(a, c), slope::<N>(b, d), &lambda);
+                    sums[0] += batched_parent::<N>(*a, *b, &lambda).scaled(weight);
+                    sums[1] += leading.scaled(weight);
+                }
+            });
         }
-        sums.map(|sum| sum * *outer)
+        scaled(sums, outer)
     });
-    over_lanes(sums.reduce(|| [PackedEF::ZERO; 2], add), eq)
+    over_lanes(sums.reduce_with(add), eq)
+}
+
+#[inline(always)]
+fn slope<N: Nodes>(low: &Node<N::P>, high: &Node<N::P>) -> Node<N::P> {
+    Node { p: high.p - low.p, q: high.q - low.q }
 }
 
 /// `p + λ q` of the parent of two nodes.
 #[inline(always)]
-fn batched_parent<N: Nodes>(p: [N::P; 2], q: [PackedEF; 2], lambda: PackedEF) -> PackedEF {
-    N::product(p[0], q[1]) + (q[1] * lambda + N::ext(p[1])) * q[0]
+fn batched_parent<N: Nodes>(left: Node<N::P>, right: Node<N::P>, lambda: &Multiplier<F>) -> PackedEF {
+    let p_1 = right.q.scaled(lambda) + N::ext(right.p);
+    N::product(left.p, &Multiplier::packed(&right.q)) + product(&p_1, &Multiplier::packed(&left.q))
 }
 
 /// Folds nodes at `X = r` into `quads`; the sums of the round that follows.
-pub fn fold_nodes<N: Nodes>(nodes: &N, lambda: EF, r: EF, quads: &mut [Quad<PackedEF>], eq: &SplitEq) -> [EF; 2] {
-    let (lambda, r) = (PackedEF::from(lambda), PackedEF::from(r));
+pub fn fold_nodes<N: Nodes>(nodes: &N, lambda: EF, r: EF, quads: &mut Vec<Quad<PackedEF>>, eq: &SplitEq) -> [EF; 2] {
+    let (lambda, r) = (Multiplier::new(lambda), Multiplier::new(r));
     let tiles = 8 * eq.inner.len() / TILE;
-    let tasks = quads.par_chunks_exact_mut(2 * eq.inner.len()).zip(&eq.outer).enumerate();
-    let sums = tasks.map(|(task, (quads, outer))| {
-        let (mut sums, mut tile) = ([PackedEF::ZERO; 2], Tile::zero());
-        let of_tiles = quads.chunks_exact_mut(TILE / 4).zip(eq.inner.chunks_exact(TILE / 8));
-        for (s, (quads, weights)) in of_tiles.enumerate() {
-            nodes.read(tiles * task + s, &mut tile);
-            for (k, (pair, weight)) in quads.as_chunks_mut::<2>().0.iter_mut().zip(weights).enumerate() {
-                *pair = [8 * k, 8 * k + 4].map(|first| fold_four::<N>(&tile, first, lambda, r));
-                accumulate(&mut sums, &pair[0], &pair[1], *weight);
-            }
+    let sums = |task: usize, quads: &mut Chunk<'_, _>| {
+        let (mut sums, mut scratch) = (NO_SUMS, empty_tile());
+        for (s, weights) in eq.inner.chunks_exact(TILE / 8).enumerate() {
+            nodes.with_tile(tiles * task + s, &mut scratch, |tile| {
+                for ([low, high], weight) in tile.as_chunks().0.as_chunks().0.iter().zip(weights) {
+                    let (low, high) = (fold_four::<N>(low, &lambda, &r), fold_four::<N>(high, &lambda, &r));
+                    accumulate(&mut sums, &low, &high, weight);
+                    quads.push(low);
+                    quads.push(high);
+                }
+            });
         }
-        sums.map(|sum| sum * *outer)
-    });
-    over_lanes(sums.reduce(|| [PackedEF::ZERO; 2], add), eq)
+        scaled(sums, &eq.outer[task])
+    };
+    over_lanes(refill(quads, eq.outer.len(), 2 * eq.inner.len(), sums, add), eq)
 }
 
-/// The quad at `X = r` from its two children at `X = 0` and those at `X = 1`.
+/// The quad at `X = r` from the two children at `X = 0` and those at `X = 1`.
 #[inline(always)]
-fn fold_four<N: Nodes>(tile: &Tile<N::P>, first: usize, lambda: PackedEF, r: PackedEF) -> Quad<PackedEF> {
-    let p = |child: usize| N::fold(tile.p[first + child], tile.p[first + 2 + child], r);
-    let q = |child: usize| Layer::fold(tile.q[first + child], tile.q[first + 2 + child], r);
-    let q_1 = q(1);
-    [p(0), q(0), p(1) + q_1 * lambda, q_1]
+fn fold_four<N: Nodes>(nodes: &[Node<N::P>; 4], lambda: &Multiplier<F>, r: &Multiplier<F>) -> Quad<PackedEF> {
+    let [a, b, c, d] = nodes;
+    let q_1 = Layer::fold(b.q, d.q, r);
+    [N::fold(a.p, c.p, r), Layer::fold(a.q, c.q, r), N::fold(b.p, d.p, r) + q_1.scaled(lambda), q_1]
 }
 
 /// Folds quads at `X = r`; the sums of the round that follows.
-pub fn fold_quads(quads: &[Quad<PackedEF>], r: EF, folded: &mut [Quad<PackedEF>], eq: &SplitEq) -> [EF; 2] {
-    let r = PackedEF::from(r);
+pub fn fold_quads(quads: &[Quad<PackedEF>], r: EF, folded: &mut Vec<Quad<PackedEF>>, eq: &SplitEq) -> [EF; 2] {
+    let r = Multiplier::new(r);
     let len = 2 * eq.inner.len();
-    let tasks = folded.par_chunks_exact_mut(len).zip(quads.par_chunks_exact(2 * len)).zip(&eq.outer);
-    let sums = tasks.map(|((folded, quads), outer)| {
-        let mut sums = [PackedEF::ZERO; 2];
-        let pairs = folded.as_chunks_mut::<2>().0.iter_mut().zip(quads.as_chunks::<4>().0);
-        for ((pair, four), weight) in pairs.zip(&eq.inner) {
-            *pair = [fold(&four[0], &four[1], r), fold(&four[2], &four[3], r)];
-            accumulate(&mut sums, &pair[0], &pair[1], *weight);
+    let sums = |task: usize, folded: &mut Chunk<'_, _>| {
+        let mut sums = NO_SUMS;
+        for ([a, b, c, d], weight) in quads[2 * len * task..].as_chunks().0.iter().zip(&eq.inner) {
+            let (low, high) = (fold(a, b, &r), fold(c, d, &r));
+            accumulate(&mut sums, &low, &high, weight);
+            folded.push(low);
+            folded.push(high);
         }
-        sums.map(|sum| sum * *outer)
-    });
-    over_lanes(sums.reduce(|| [PackedEF::ZERO; 2], add), eq)
+        scaled(sums, &eq.outer[task])
+    };
+    over_lanes(refill(folded, eq.outer.len(), len, sums, add), eq)
 }
 
 /// `Σ eq · parent` over whole quads: a round's value at `X = 1` once folded there.
 pub fn sum_of_parents(quads: &[Quad<PackedEF>], eq: &SplitEq) -> EF {
     let sums = quads.chunks_exact(eq.inner.len()).zip(&eq.outer).map(|(quads, outer)| {
-        let inner: PackedEF = quads.iter().zip(&eq.inner).map(|(quad, weight)| parent(quad) * *weight).sum();
-        inner * *outer
+        let inner: PackedEF = quads.iter().zip(&eq.inner).map(|(quad, weight)| parent(quad).scaled(weight)).sum();
+        inner.scaled(outer)
     });
     eq.over_lanes(&sums.sum())
+}
+
+#[inline(always)]
+fn scaled(sums: Sums, by: &Multiplier<F>) -> Sums {
+    [sums[0].scaled(by), sums[1].scaled(by)]
 }
 
 #[inline(always)]
@@ -101,6 +116,6 @@ fn add(a: Sums, b: Sums) -> Sums {
     [a[0] + b[0], a[1] + b[1]]
 }
 
-fn over_lanes(sums: Sums, eq: &SplitEq) -> [EF; 2] {
-    sums.map(|sum| eq.over_lanes(&sum))
+fn over_lanes(sums: Option<Sums>, eq: &SplitEq) -> [EF; 2] {
+    sums.unwrap_or(NO_SUMS).map(|sum| eq.over_lanes(&sum))
 }

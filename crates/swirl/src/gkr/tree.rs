@@ -8,7 +8,7 @@ use super::{
     layer::{LOG_LEN_MIN, Layer, parents},
     quads::Quad,
     rounds::Rounds,
-    sumcheck,
+    sumcheck::{self, Workspace},
 };
 use crate::packing::{EF, WIDTH, lane};
 
@@ -23,10 +23,15 @@ pub enum Level {
 
 impl Level {
     /// The quad of this level's halves at the point that the rounds draw.
-    pub fn sumcheck<TS: FiatShamirTranscript<SC>>(self, rounds: &mut Rounds<'_, TS>, lambda: EF) -> Quad<EF> {
+    pub fn sumcheck<TS: FiatShamirTranscript<SC>>(
+        self,
+        rounds: &mut Rounds<'_, TS>,
+        lambda: EF,
+        workspace: &mut Workspace,
+    ) -> Quad<EF> {
         match self {
-            Self::Leaves(leaves) => sumcheck::packed(leaves, rounds, lambda),
-            Self::Packed(layer) => sumcheck::packed(layer, rounds, lambda),
+            Self::Leaves(leaves) => sumcheck::packed(leaves, rounds, lambda, workspace),
+            Self::Packed(layer) => sumcheck::packed(layer, rounds, lambda, workspace),
             Self::Scalar(nodes) => {
                 let quad = |[left, right]: &[Frac<EF>; 2]| [left.p, left.q, right.p + lambda * right.q, right.q];
                 sumcheck::scalar(nodes.as_chunks().0.iter().map(quad).collect(), rounds)
@@ -55,7 +60,7 @@ impl Tree {
         } else {
             let mut layer = parents(&leaves);
             levels.push(Level::Leaves(leaves));
-            while layer.p.len() * WIDTH >= 1 << LOG_LEN_MIN {
+            while layer.0.len() * WIDTH >= 1 << LOG_LEN_MIN {
                 let above = parents(&layer);
                 levels.push(Level::Packed(layer));
                 layer = above;
@@ -85,8 +90,7 @@ impl Tree {
 }
 
 /// A small layer's nodes in the order of their indices.
-fn unpacked(layer: &Layer) -> Vec<Frac<EF>> {
-    let vectors = layer.p.len();
-    let node = |i: usize| Frac::new(lane(&layer.p[i % vectors], i / vectors), lane(&layer.q[i % vectors], i / vectors));
-    (0..vectors * WIDTH).map(node).collect()
+fn unpacked(Layer(nodes): &Layer) -> Vec<Frac<EF>> {
+    let of_lane = |l: usize| nodes.iter().map(move |node| Frac::new(lane(&node.p, l), lane(&node.q, l)));
+    (0..WIDTH).flat_map(of_lane).collect()
 }
