@@ -10,7 +10,8 @@ use crate::packing::{EF, F, LOG_WIDTH, Multiplier, PackedEF, weighted_lanes};
 /// Inner tables stay in the first-level cache beside what they weigh.
 const LOG_INNER_MAX: usize = 8;
 
-/// `eq(ξ, ·)` over packed points: the lowest variables inner, the next outer, the lanes the highest.
+/// `eq(ξ, ·)` over packed points: the lowest variables inner, the next outer, the lanes the highest. With fewer points than
+/// lanes, those beyond weigh nothing.
 pub struct SplitEq {
     pub inner: Vec<Multiplier<F>>,
     pub outer: Vec<Multiplier<F>>,
@@ -19,8 +20,12 @@ pub struct SplitEq {
 
 impl SplitEq {
     pub fn new(xi: &[EF]) -> Self {
-        let (vectors, lanes) = xi.split_at(xi.len() - LOG_WIDTH);
-        let (inner, outer) = vectors.split_at(vectors.len().min(LOG_INNER_MAX));
+        Self::with_inner(xi, LOG_INNER_MAX)
+    }
+
+    pub fn with_inner(xi: &[EF], log_inner_max: usize) -> Self {
+        let (vectors, lanes) = xi.split_at(xi.len().saturating_sub(LOG_WIDTH));
+        let (inner, outer) = vectors.split_at(vectors.len().min(log_inner_max));
         let multipliers = |xi| evals_eq_hypercube_serial(xi).into_iter().map(Multiplier::new).collect();
         Self { inner: multipliers(inner), outer: multipliers(outer), lanes: evals_eq_hypercube_serial(lanes) }
     }

@@ -4,6 +4,8 @@
 //! [`SwirlEngine`] is a `StarkEngine` over upstream's own matrices and device, so trace generation and recursion circuits
 //! take it as they take `BabyBearPoseidon2CpuEngine`. May depend on the OpenVM STARK crates and Plonky3, on nothing of ours.
 
+mod air;
+mod batch;
 mod buffer;
 mod engine;
 mod eq;

@@ -59,6 +59,14 @@ pub fn lane(vector: &PackedEF, lane: usize) -> EF {
     PackedFieldExtension::<F, EF>::extract(vector, lane)
 }
 
+/// The vector with another value in one lane.
+pub fn with_lane(vector: &PackedEF, at: usize, value: EF) -> PackedEF {
+    let value = <EF as BasedVectorSpace<F>>::as_basis_coefficients_slice(&value);
+    let mut coordinates = coordinates(vector);
+    coordinates.iter_mut().zip(value).for_each(|(coordinate, value)| coordinate.as_slice_mut()[at] = *value);
+    element(coordinates)
+}
+
 /// `Σ_l weights[l] · vector[l]` over the lanes `l`.
 pub fn weighted_lanes(vector: &PackedEF, weights: &[EF]) -> EF {
     weights.iter().enumerate().map(|(l, weight)| *weight * lane(vector, l)).sum()

@@ -4,12 +4,14 @@ use openvm_cpu_backend::{CpuBackend, CpuDevice, CpuProverError};
 use openvm_stark_backend::{
     FiatShamirTranscript,
     proof::{Proof, TraceVData},
-    prover::{DeviceMultiStarkProvingKey, MultiRapProver, OpeningProver, ProvingContext, TraceCommitter},
+    prover::{DeviceMultiStarkProvingKey, OpeningProver, ProvingContext, TraceCommitter},
 };
 use openvm_stark_sdk::config::baby_bear_poseidon2::{BabyBearPoseidon2Config, F};
 use p3_field::PrimeCharacteristicRing;
 use p3_matrix::Matrix;
 use p3_util::log2_strict_usize;
+
+use crate::batch::prove_constraints;
 
 type SC = BabyBearPoseidon2Config;
 
@@ -30,8 +32,7 @@ pub(crate) fn prove<TS: FiatShamirTranscript<SC>>(
     let (trace_vdata, public_values) = statement(pk, &ctx);
     observe_statement(transcript, pk, &trace_vdata, &public_values);
 
-    let ((gkr_proof, batch_constraint_proof), r) =
-        device.prove_rap_constraints(transcript, pk, &ctx, &common_main_pcs_data)?;
+    let (gkr_proof, batch_constraint_proof, r) = prove_constraints(transcript, pk, &ctx)?;
     let (stacking_proof, whir_proof) = device.prove_openings(transcript, pk, ctx, common_main_pcs_data, r)?;
 
     Ok(Proof {

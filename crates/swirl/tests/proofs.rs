@@ -25,8 +25,16 @@ fn assert_same_proof(params: SystemParams, fixture: &impl TestFixture<BabyBearPo
     let ctx = || upstream.device().transport_proving_ctx_to_device(&fixture.generate_proving_ctx());
     let expected = upstream.prove(&device_pk, ctx()).unwrap();
     let proof = swirl.prove(&device_pk, ctx()).unwrap();
+    // The first part that differs says more than the bytes do.
+    assert_eq!(proof.gkr_proof.q0_claim, expected.gkr_proof.q0_claim, "the sum of the fractions");
+    assert_eq!(proof.gkr_proof.sumcheck_polys, expected.gkr_proof.sumcheck_polys, "the rounds of GKR");
+    let (batch, expected_batch) = (&proof.batch_constraint_proof, &expected.batch_constraint_proof);
+    assert_eq!(batch.numerator_term_per_air, expected_batch.numerator_term_per_air, "numerators");
+    assert_eq!(batch.denominator_term_per_air, expected_batch.denominator_term_per_air, "denominators");
+    assert_eq!(batch.univariate_round_coeffs, expected_batch.univariate_round_coeffs, "the skip round");
+    assert_eq!(batch.sumcheck_round_polys, expected_batch.sumcheck_round_polys, "the rounds after it");
+    assert_eq!(batch.column_openings, expected_batch.column_openings, "openings");
     swirl.verify(&vk, &proof).unwrap();
-    assert_eq!(format!("{:?}", proof.gkr_proof), format!("{:?}", expected.gkr_proof));
     assert!(proof.encode_to_vec().unwrap() == expected.encode_to_vec().unwrap(), "the proofs differ");
 }
 
