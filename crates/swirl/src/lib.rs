@@ -7,10 +7,12 @@
 mod air;
 mod batch;
 mod buffer;
+mod commit;
 mod engine;
 mod eq;
 pub mod gkr;
 pub mod packing;
 mod prove;
+mod skip_domain;
 
 pub use engine::SwirlEngine;

@@ -4,14 +4,14 @@ use openvm_cpu_backend::{CpuBackend, CpuDevice, CpuProverError};
 use openvm_stark_backend::{
     FiatShamirTranscript,
     proof::{Proof, TraceVData},
-    prover::{DeviceMultiStarkProvingKey, OpeningProver, ProvingContext, TraceCommitter},
+    prover::{DeviceMultiStarkProvingKey, OpeningProver, ProvingContext},
 };
 use openvm_stark_sdk::config::baby_bear_poseidon2::{BabyBearPoseidon2Config, F};
 use p3_field::PrimeCharacteristicRing;
 use p3_matrix::Matrix;
 use p3_util::log2_strict_usize;
 
-use crate::batch::prove_constraints;
+use crate::{batch::prove_constraints, commit::commit};
 
 type SC = BabyBearPoseidon2Config;
 
@@ -26,7 +26,7 @@ pub(crate) fn prove<TS: FiatShamirTranscript<SC>>(
     let ctx = ctx.into_sorted();
 
     let traces: Vec<_> = ctx.common_main_traces().map(|(_, trace)| trace).collect();
-    let (common_main_commit, common_main_pcs_data) = device.commit(&traces)?;
+    let (common_main_commit, common_main_pcs_data) = commit(device.params(), &traces)?;
     transcript.observe_commit(common_main_commit);
 
     let (trace_vdata, public_values) = statement(pk, &ctx);

@@ -50,8 +50,9 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// Every column at the rows `rows`, one per lane.
 #[inline(always)]
-fn gather(matrix: &RowMajorMatrix<F>, rows: &[usize; WIDTH], columns: &mut [PackedF]) {
+pub fn gather(matrix: &RowMajorMatrix<F>, rows: &[usize; WIDTH], columns: &mut [PackedF]) {
     let width = matrix.width;
     let tiles = width / WIDTH;
     let mut tile = [PackedF::ZERO; WIDTH];

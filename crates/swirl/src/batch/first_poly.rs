@@ -6,8 +6,11 @@ use openvm_stark_backend::{
 };
 use p3_field::PrimeCharacteristicRing;
 
-use super::{air::Air, skip_domain::SkipDomain, skip_round::SkipRound};
-use crate::packing::{EF, F};
+use super::{air::Air, skip_round::SkipRound};
+use crate::{
+    packing::{EF, F},
+    skip_domain::SkipDomain,
+};
 
 pub struct FirstPoly {
     /// Per AIR: numerators, denominators, constraints.

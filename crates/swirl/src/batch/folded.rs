@@ -4,15 +4,13 @@ use openvm_stark_backend::poly_common::evals_eq_hypercube_serial;
 use p3_field::{BasedVectorSpace, PackedField, PackedValue, PrimeCharacteristicRing};
 use rayon::prelude::*;
 
-use super::{
-    air::{Air, Evaluation},
-    skip_domain::SkipDomain,
-};
+use super::air::{Air, Evaluation};
 use crate::{
     air::{Input, Points, SELECTORS, Vectors},
     buffer::{filled, refill},
     eq::SplitEq,
     packing::{DEGREE, EF, F, Multiplier, PackedEF, PackedF, WIDTH, element, lane, scaled},
+    skip_domain::SkipDomain,
 };
 
 /// Pairs of vectors that one parallel task takes, as a logarithm.

@@ -8,7 +8,6 @@ mod first_poly;
 mod folded;
 mod leaves;
 mod rounds;
-mod skip_domain;
 mod skip_round;
 
 use std::cmp::max;
@@ -32,10 +31,9 @@ use self::{
     first_poly::FirstPoly,
     leaves::leaves,
     rounds::BatchRounds,
-    skip_domain::SkipDomain,
     skip_round::skip_round,
 };
-use crate::{gkr::fractional_sumcheck, packing::EF};
+use crate::{gkr::fractional_sumcheck, packing::EF, skip_domain::SkipDomain};
 
 type SC = BabyBearPoseidon2Config;
 

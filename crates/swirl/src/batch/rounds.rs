@@ -13,9 +13,11 @@ use rayon::prelude::*;
 use super::{
     air::{Air, Asked, Batching, Evaluation},
     folded::Folded,
+};
+use crate::{
+    packing::{EF, F},
     skip_domain::SkipDomain,
 };
-use crate::packing::{EF, F};
 
 type SC = BabyBearPoseidon2Config;
 

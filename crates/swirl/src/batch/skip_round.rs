@@ -9,14 +9,12 @@ use p3_field::{Field, PackedValue, PrimeCharacteristicRing};
 use p3_matrix::dense::RowMajorMatrix;
 use rayon::prelude::*;
 
-use super::{
-    air::{Air, Asked, Batching, Evaluation},
-    skip_domain::SkipDomain,
-};
+use super::air::{Air, Asked, Batching, Evaluation};
 use crate::{
     air::{BLOCK, Blocks, Input},
     eq::SplitEq,
     packing::{EF, F, Multiplier, PackedEF, PackedF, WIDTH, scaled},
+    skip_domain::SkipDomain,
 };
 
 /// The polynomials of one AIR: numerators, denominators, and the quotient of the constraints by `Z^|D| - 1`.

@@ -21,8 +21,7 @@ impl SkipDomain {
         let omega = F::two_adic_generator(log_len);
         let shifts: Vec<F> = F::GENERATOR.powers().take(cosets).collect();
         let scale = F::from_usize(len).inverse();
-        let reversed = |i: usize| i.reverse_bits() >> (usize::BITS as usize - log_len).min(63);
-        let twist = |shift: &F| (0..len).map(|i| shift.exp_u64(reversed(i) as u64) * scale).collect();
+        let twist = |shift: &F| (0..len).map(|i| shift.exp_u64(reversed(i, log_len) as u64) * scale).collect();
         Self {
             log_len,
             omega_powers: omega.powers().take(len).collect(),
@@ -34,6 +33,11 @@ impl SkipDomain {
 
     pub fn len(&self) -> usize {
         1 << self.log_len
+    }
+
+    /// Index `i` with its bits in reverse order.
+    pub fn reversed(&self, i: usize) -> usize {
+        reversed(i, self.log_len)
     }
 
     /// From values on `D` to coefficients, unscaled and in bit-reversed order.
@@ -96,6 +100,10 @@ impl SkipDomain {
     pub fn indices_of(&self, row: usize, height: usize) -> impl Iterator<Item = usize> {
         (row % self.len()..self.len()).step_by(height)
     }
+}
+
+fn reversed(i: usize, bits: usize) -> usize {
+    if bits == 0 { 0 } else { i.reverse_bits() >> (usize::BITS as usize - bits) }
 }
 
 #[cfg(test)]
