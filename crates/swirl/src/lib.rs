@@ -14,5 +14,7 @@ pub mod gkr;
 pub mod packing;
 mod prove;
 mod skip_domain;
+mod stacking;
+mod whir;
 
 pub use engine::SwirlEngine;

@@ -59,6 +59,20 @@ pub fn lane(vector: &PackedEF, lane: usize) -> EF {
     PackedFieldExtension::<F, EF>::extract(vector, lane)
 }
 
+/// The vector whose lanes hold `value(0)`, `value(1)`, ….
+#[inline(always)]
+pub fn from_lanes(value: impl Fn(usize) -> EF) -> PackedEF {
+    let mut lanes = [[F::ZERO; WIDTH]; DEGREE];
+    for l in 0..WIDTH {
+        let value = value(l);
+        for (d, c) in <EF as BasedVectorSpace<F>>::as_basis_coefficients_slice(&value).iter().enumerate() {
+            lanes[d][l] = *c;
+        }
+    }
+    let [c_0, c_1, c_2, c_3] = &lanes;
+    element([*PackedF::from_slice(c_0), *PackedF::from_slice(c_1), *PackedF::from_slice(c_2), *PackedF::from_slice(c_3)])
+}
+
 /// The vector with another value in one lane.
 pub fn with_lane(vector: &PackedEF, at: usize, value: EF) -> PackedEF {
     let value = <EF as BasedVectorSpace<F>>::as_basis_coefficients_slice(&value);
@@ -143,6 +157,39 @@ pub fn scaled(a: &PackedEF, b: &Multiplier<F>) -> PackedEF {
 #[inline(always)]
 pub fn scaled_base(a: PackedF, b: &Multiplier<F>) -> PackedEF {
     element([a * b.b[0], a * b.b[1], a * b.b[2], a * b.b[3]])
+}
+
+/// Four constants, coordinate by coordinate, to combine four base vectors with.
+#[derive(Clone, Copy)]
+pub struct Four([[F; 4]; DEGREE]);
+
+impl Four {
+    /// The constants that are given, and zero for those that are not.
+    pub fn new(constants: impl IntoIterator<Item = EF>) -> Self {
+        let mut by_coordinate = [[F::ZERO; 4]; DEGREE];
+        for (k, constant) in constants.into_iter().take(4).enumerate() {
+            for (d, c) in <EF as BasedVectorSpace<F>>::as_basis_coefficients_slice(&constant).iter().enumerate() {
+                by_coordinate[d][k] = *c;
+            }
+        }
+        Self(by_coordinate)
+    }
+
+    /// `Σ_k c_k v_k`.
+    #[inline(always)]
+    pub fn combine(&self, v: &[PackedF; 4]) -> PackedEF {
+        let dot = |d: usize| PackedF::packed_linear_combination::<4>(&self.0[d], v);
+        element([dot(0), dot(1), dot(2), dot(3)])
+    }
+}
+
+/// Values `WIDTH · v ..`, with zeros where there are fewer.
+#[inline(always)]
+pub fn vector(values: &[F], v: usize) -> PackedF {
+    match values.get(v * WIDTH..(v + 1) * WIDTH) {
+        Some(values) => *PackedF::from_slice(values),
+        None => PackedF::from_fn(|l| values.get(v * WIDTH + l).copied().unwrap_or(F::ZERO)),
+    }
 }
 
 #[cfg(test)]

@@ -3,15 +3,21 @@
 use openvm_cpu_backend::{CpuBackend, CpuDevice, CpuProverError};
 use openvm_stark_backend::{
     FiatShamirTranscript,
+    poly_common::Squarable,
     proof::{Proof, TraceVData},
-    prover::{DeviceMultiStarkProvingKey, OpeningProver, ProvingContext},
+    prover::{DeviceMultiStarkProvingKey, ProvingContext},
 };
 use openvm_stark_sdk::config::baby_bear_poseidon2::{BabyBearPoseidon2Config, F};
 use p3_field::PrimeCharacteristicRing;
 use p3_matrix::Matrix;
 use p3_util::log2_strict_usize;
 
-use crate::{batch::prove_constraints, commit::commit};
+use crate::{
+    batch::prove_constraints,
+    commit::{PcsData, commit},
+    stacking::{Opened, reduce_openings},
+    whir::open,
+};
 
 type SC = BabyBearPoseidon2Config;
 
@@ -22,18 +28,25 @@ pub(crate) fn prove<TS: FiatShamirTranscript<SC>>(
     pk: &DeviceMultiStarkProvingKey<CpuBackend<SC>>,
     ctx: ProvingContext<CpuBackend<SC>>,
 ) -> Result<Proof<SC>, CpuProverError> {
+    let params = device.params();
     transcript.observe_commit(pk.vk_pre_hash);
     let ctx = ctx.into_sorted();
 
     let traces: Vec<_> = ctx.common_main_traces().map(|(_, trace)| trace).collect();
-    let (common_main_commit, common_main_pcs_data) = commit(device.params(), &traces)?;
+    let (common_main_commit, common_main_pcs_data) = commit(params, &traces)?;
     transcript.observe_commit(common_main_commit);
 
     let (trace_vdata, public_values) = statement(pk, &ctx);
     observe_statement(transcript, pk, &trace_vdata, &public_values);
 
     let (gkr_proof, batch_constraint_proof, r) = prove_constraints(transcript, pk, &ctx)?;
-    let (stacking_proof, whir_proof) = device.prove_openings(transcript, pk, ctx, common_main_pcs_data, r)?;
+    let (stacking_proof, whir_proof) = {
+        let opened = opened(pk, &ctx, &common_main_pcs_data);
+        let (stacking_proof, u) = reduce_openings(transcript, params.l_skip, params.n_stack, &opened, &r);
+        let cube = u[0].exp_powers_of_2().take(params.l_skip).chain(u[1..].iter().copied()).collect::<Vec<_>>();
+        let committed: Vec<_> = opened.iter().map(|(data, _)| *data).collect();
+        (stacking_proof, open(transcript, params, &committed, &cube)?)
+    };
 
     Ok(Proof {
         public_values,
@@ -44,6 +57,21 @@ pub(crate) fn prove<TS: FiatShamirTranscript<SC>>(
         stacking_proof,
         whir_proof,
     })
+}
+
+/// All that was committed to, in the verifier's order: the common traces, then for each AIR preprocessed and cached ones.
+fn opened<'a>(
+    pk: &'a DeviceMultiStarkProvingKey<CpuBackend<SC>>,
+    ctx: &'a ProvingContext<CpuBackend<SC>>,
+    common: &'a PcsData,
+) -> Opened<'a> {
+    let rotated = |air_id: usize| pk.per_air[air_id].vk.params.need_rot;
+    let of_airs = ctx.per_trace.iter().flat_map(|(air_id, trace)| {
+        let preprocessed = pk.per_air[*air_id].preprocessed_data.iter();
+        preprocessed.chain(&trace.cached_mains).map(|committed| (committed.data.as_ref(), vec![rotated(*air_id)]))
+    });
+    let common = (common, ctx.per_trace.iter().map(|(air_id, _)| rotated(*air_id)).collect());
+    std::iter::once(common).chain(of_airs).collect()
 }
 
 type Statement = (Vec<Option<TraceVData<SC>>>, Vec<Vec<F>>);

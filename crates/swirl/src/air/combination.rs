@@ -1,17 +1,17 @@
 //! Linear combinations of a program's outputs with coefficients in the extension: `c + Σ_i c_i v_i`.
 
-use p3_field::{BasedVectorSpace, PackedField, PrimeCharacteristicRing};
+use p3_field::PrimeCharacteristicRing;
 
 use super::arithmetic::BLOCK;
-use crate::packing::{DEGREE, EF, F, Multiplier, PackedEF, PackedF, element, scaled};
+use crate::packing::{EF, F, Four, Multiplier, PackedEF, PackedF, scaled};
 
 const GROUP: usize = 4;
 
 pub struct Combination {
     constant: EF,
     terms: Vec<(u32, EF)>,
-    /// [`Self::terms`] by fours: registers, and coefficients coordinate by coordinate. Filled up with zeros.
-    groups: Vec<([u32; GROUP], [[F; GROUP]; DEGREE])>,
+    /// [`Self::terms`] by fours.
+    groups: Vec<([u32; GROUP], Four)>,
     multipliers: Vec<(u32, Multiplier<F>)>,
 }
 
@@ -28,10 +28,9 @@ impl Combination {
             same
         });
         let groups = terms.chunks(GROUP).map(|terms| {
-            let term = |k: usize| terms.get(k).copied().unwrap_or((terms[0].0, EF::ZERO));
-            let coordinate = |k, d| <EF as BasedVectorSpace<F>>::as_basis_coefficients_slice(&term(k).1)[d];
-            let registers = std::array::from_fn(|k| term(k).0);
-            (registers, std::array::from_fn(|d| std::array::from_fn(|k| coordinate(k, d))))
+            // A register that is missing counts for nothing, so that any will do in its place.
+            let registers = std::array::from_fn(|k| terms[k.min(terms.len() - 1)].0);
+            (registers, Four::new(terms.iter().map(|(_, c)| *c)))
         });
         let groups = groups.collect();
         let multipliers = terms.iter().map(|(register, c)| (*register, Multiplier::new(*c))).collect();
@@ -54,8 +53,7 @@ impl Combination {
                 registers[at[2] as usize][k],
                 registers[at[3] as usize][k],
             ];
-            let dot = |d: usize| PackedF::packed_linear_combination::<GROUP>(&coefficients[d], &v);
-            sum += element([dot(0), dot(1), dot(2), dot(3)]);
+            sum += coefficients.combine(&v);
         }
         sum
     }

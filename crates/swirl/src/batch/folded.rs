@@ -1,7 +1,7 @@
 //! An AIR's columns after the first round: values of the extension on the hypercube, halved by each round that follows.
 
 use openvm_stark_backend::poly_common::evals_eq_hypercube_serial;
-use p3_field::{BasedVectorSpace, PackedField, PackedValue, PrimeCharacteristicRing};
+use p3_field::PrimeCharacteristicRing;
 use rayon::prelude::*;
 
 use super::air::{Air, Evaluation};
@@ -9,7 +9,7 @@ use crate::{
     air::{Input, Points, SELECTORS, Vectors},
     buffer::{filled, refill},
     eq::SplitEq,
-    packing::{DEGREE, EF, F, Multiplier, PackedEF, PackedF, WIDTH, element, lane, scaled},
+    packing::{EF, F, Four, Multiplier, PackedEF, PackedF, WIDTH, from_lanes, lane, scaled},
     skip_domain::SkipDomain,
 };
 
@@ -238,21 +238,12 @@ impl Folded {
     }
 }
 
-fn from_lanes(value: impl Fn(usize) -> EF) -> PackedEF {
-    let coordinate = |l: usize, d: usize| <EF as BasedVectorSpace<F>>::as_basis_coefficients_slice(&value(l))[d];
-    PackedEF::from_basis_coefficients_fn(|d| PackedF::from_fn(|l| coordinate(l, d)))
-}
-
-/// The Lagrange polynomials of `D` at the challenge, by fours and coordinate by coordinate.
-struct Weights(Vec<[[F; 4]; DEGREE]>, usize);
+/// The Lagrange polynomials of `D` at the challenge, by fours.
+struct Weights(Vec<Four>, usize);
 
 impl Weights {
     fn new(lagrange: &[EF]) -> Self {
-        let at = |i: usize, d: usize| {
-            lagrange.get(i).map_or(F::ZERO, |c| <EF as BasedVectorSpace<F>>::as_basis_coefficients_slice(c)[d])
-        };
-        let group = |g: usize| std::array::from_fn(|d| std::array::from_fn(|k| at(4 * g + k, d)));
-        Self((0..lagrange.len().div_ceil(4)).map(group).collect(), lagrange.len())
+        Self(lagrange.chunks(4).map(|four| Four::new(four.iter().copied())).collect(), lagrange.len())
     }
 
     /// `Σ_z weight_z · values[z · stride]`.
@@ -260,10 +251,8 @@ impl Weights {
     fn combine(&self, values: &[PackedF], stride: usize) -> PackedEF {
         let mut sum = PackedEF::ZERO;
         for (g, weights) in self.0.iter().enumerate() {
-            let at = |k: usize| if 4 * g + k < self.1 { values[(4 * g + k) * stride] } else { PackedF::ZERO };
-            let four = [at(0), at(1), at(2), at(3)];
-            let dot = |d: usize| PackedF::packed_linear_combination::<4>(&weights[d], &four);
-            sum += element([dot(0), dot(1), dot(2), dot(3)]);
+            let at = |k: usize| values[(4 * g + k).min(self.1 - 1) * stride];
+            sum += weights.combine(&[at(0), at(1), at(2), at(3)]);
         }
         sum
     }

@@ -26,7 +26,12 @@ pub fn encode(stacked: &ColMajorMatrix<F>, l_skip: usize, log_blowup: usize) -> 
     let mut message = F::zero_vec((height << log_blowup) * width);
     let tasks = message[..height * width].par_chunks_exact_mut(rows_of_task * width).enumerate();
     tasks.for_each(|(task, rows)| coefficients(stacked, &domain, task * rows_of_task, rows));
-    DFT.dft_batch(RowMajorMatrix::new(message, width)).to_row_major_matrix()
+    dft(message, width)
+}
+
+/// The values of each column's polynomial on the subgroup of the matrix's height.
+pub fn dft(coefficients: Vec<F>, width: usize) -> RowMajorMatrix<F> {
+    DFT.dft_batch(RowMajorMatrix::new(coefficients, width)).to_row_major_matrix()
 }
 
 /// Row-major coefficients from column-major values, for the rows from `first` on; lanes are columns.

@@ -15,7 +15,8 @@ use openvm_stark_sdk::config::baby_bear_poseidon2::{BabyBearPoseidon2Config, Dig
 use p3_matrix::dense::RowMajorMatrix;
 use tracing::{info_span, instrument};
 
-use self::{encode::encode, merkle::merkle_tree, stack::stack};
+pub use self::{encode::dft, merkle::merkle_tree};
+use self::{encode::encode, stack::stack};
 use crate::packing::F;
 
 /// The stacked columns, where each came from, and the Merkle tree over their codewords.
