@@ -23,9 +23,8 @@ fn main() {
     if which.as_deref() != Some("upstream") {
         let p = (0..fractions.len() / WIDTH).map(|v| PackedF::from_fn(|l| fractions[WIDTH * v + l].0)).collect();
         let coordinate = |i: usize, d| <EF as BasedVectorSpace<F>>::as_basis_coefficients_slice(&fractions[i].1)[d];
-        let q = (0..fractions.len() / WIDTH).map(|v| {
-            PackedEF::from_basis_coefficients_fn(|d| PackedF::from_fn(|l| coordinate(WIDTH * v + l, d)))
-        });
+        let q = (0..fractions.len() / WIDTH)
+            .map(|v| PackedEF::from_basis_coefficients_fn(|d| PackedF::from_fn(|l| coordinate(WIDTH * v + l, d))));
         let leaves = Leaves { log_len, p, q: q.collect() };
         let again = Leaves { log_len, p: leaves.p.clone(), q: leaves.q.clone() };
         fractional_sumcheck(&mut default_duplex_sponge(), again).expect("the sum is zero");

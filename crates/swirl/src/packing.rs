@@ -4,8 +4,7 @@
 
 use p3_baby_bear::BabyBear;
 use p3_field::{
-    BasedVectorSpace, Field, PackedField, PackedFieldExtension, PackedFieldPow2, PackedValue,
-    PrimeCharacteristicRing,
+    BasedVectorSpace, Field, PackedField, PackedFieldExtension, PackedFieldPow2, PackedValue, PrimeCharacteristicRing,
     extension::{BinomialExtensionField, BinomiallyExtendable, PackedBinomialExtensionField},
 };
 
@@ -62,15 +61,13 @@ pub fn lane(vector: &PackedEF, lane: usize) -> EF {
 /// The vector whose lanes hold `value(0)`, `value(1)`, ….
 #[inline(always)]
 pub fn from_lanes(value: impl Fn(usize) -> EF) -> PackedEF {
-    let mut lanes = [[F::ZERO; WIDTH]; DEGREE];
+    let mut coordinates = [PackedF::ZERO; DEGREE];
     for l in 0..WIDTH {
         let value = value(l);
-        for (d, c) in <EF as BasedVectorSpace<F>>::as_basis_coefficients_slice(&value).iter().enumerate() {
-            lanes[d][l] = *c;
-        }
+        let value = <EF as BasedVectorSpace<F>>::as_basis_coefficients_slice(&value);
+        coordinates.iter_mut().zip(value).for_each(|(vector, c)| vector.as_slice_mut()[l] = *c);
     }
-    let [c_0, c_1, c_2, c_3] = &lanes;
-    element([*PackedF::from_slice(c_0), *PackedF::from_slice(c_1), *PackedF::from_slice(c_2), *PackedF::from_slice(c_3)])
+    element(coordinates)
 }
 
 /// The vector with another value in one lane.
@@ -198,7 +195,8 @@ mod tests {
 
     #[test]
     fn products_are_those_of_the_lanes() {
-        let element = |seed: usize| EF::from_basis_coefficients_fn(|d| F::from_usize(seed * 1_000_003 + d * 77_777_777));
+        let element =
+            |seed: usize| EF::from_basis_coefficients_fn(|d| F::from_usize(seed * 1_000_003 + d * 77_777_777));
         let a = PackedEF::from_ext_slice(&std::array::from_fn::<_, WIDTH, _>(|l| element(l + 3)));
         let b = PackedEF::from_ext_slice(&std::array::from_fn::<_, WIDTH, _>(|l| element(7 * l + 11)));
         let constant = element(1_999_999);
@@ -224,9 +222,8 @@ mod tests {
     #[test]
     fn transposing_extension_elements_moves_each_coordinate() {
         let entry = |k: usize, l: usize, d: usize| F::from_usize((WIDTH * k + l) * DEGREE + d);
-        let mut vectors: [PackedEF; WIDTH] = std::array::from_fn(|k| {
-            PackedEF::from_basis_coefficients_fn(|d| PackedF::from_fn(|l| entry(k, l, d)))
-        });
+        let mut vectors: [PackedEF; WIDTH] =
+            std::array::from_fn(|k| PackedEF::from_basis_coefficients_fn(|d| PackedF::from_fn(|l| entry(k, l, d))));
         transpose_ext(&mut vectors);
         for (k, vector) in vectors.iter().enumerate() {
             for l in 0..WIDTH {

@@ -83,7 +83,9 @@ impl SkipDomain {
     pub fn lagrange(&self, i: usize, x: F) -> F {
         let at = self.omega_powers[i];
         match (x - at).try_inverse() {
-            Some(inverse) => (x.exp_power_of_2(self.log_len) - F::ONE) * at * inverse * F::from_usize(self.len()).inverse(),
+            Some(inverse) => {
+                (x.exp_power_of_2(self.log_len) - F::ONE) * at * inverse * F::from_usize(self.len()).inverse()
+            }
             None => F::ONE,
         }
     }

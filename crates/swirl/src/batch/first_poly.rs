@@ -22,7 +22,13 @@ pub struct FirstPoly {
 }
 
 impl FirstPoly {
-    pub fn new(rounds: Vec<SkipRound>, airs: &[Air<'_>], constraint_degree: usize, xi: &[EF], domain: &SkipDomain) -> Self {
+    pub fn new(
+        rounds: Vec<SkipRound>,
+        airs: &[Air<'_>],
+        constraint_degree: usize,
+        xi: &[EF],
+        domain: &SkipDomain,
+    ) -> Self {
         let polys = rounds.into_iter().zip(airs).map(|(round, air)| {
             let constraints = times_vanishing(round.quotient.coeffs(), domain.len(), air.degree);
             [round.numerator.into_coeffs(), round.denominator.into_coeffs(), constraints]

@@ -58,7 +58,8 @@ impl Folded {
                 air.parts.gather(&std::array::from_fn(|l| ((l * vectors + t) * len + z) % height), of_row);
             }
             for next in (0..2).take(1 + usize::from(air.needs_next)) {
-                (0..columns).for_each(|column| row.push(weights.combine(&gathered[next * columns + column..], columns)));
+                (0..columns)
+                    .for_each(|column| row.push(weights.combine(&gathered[next * columns + column..], columns)));
             }
         });
         let mut folded = Self { width, columns, rows: Rows::Vectors(rows), spare: Vec::new() };

@@ -115,7 +115,9 @@ impl<'a> Fractions<'a> {
         }
         for (register, input) in registers.iter_mut().zip(&self.program.inputs) {
             *register = match *input {
-                Input::Column { part, column, next } => columns[usize::from(next) * width + parts.offset(part) + column],
+                Input::Column { part, column, next } => {
+                    columns[usize::from(next) * width + parts.offset(part) + column]
+                }
                 Input::Selector(selector) => std::array::from_fn(|k| self.selector(selector, row + k * WIDTH)),
             };
         }

@@ -37,17 +37,21 @@ use crate::{gkr::fractional_sumcheck, packing::EF, skip_domain::SkipDomain};
 
 type SC = BabyBearPoseidon2Config;
 
+/// The two proofs, and `r`: the skipped variable's challenge, then those of the hypercube.
+pub type Proven = (GkrProof<SC>, BatchConstraintProof<SC>, Vec<EF>);
+
 #[instrument(level = "info", skip_all)]
 pub fn prove_constraints<TS: FiatShamirTranscript<SC>>(
     transcript: &mut TS,
     pk: &DeviceMultiStarkProvingKey<CpuBackend<SC>>,
     ctx: &ProvingContext<CpuBackend<SC>>,
-) -> Result<(GkrProof<SC>, BatchConstraintProof<SC>, Vec<EF>), LogupZerocheckError> {
+) -> Result<Proven, LogupZerocheckError> {
     let l_skip = pk.params.l_skip;
     let airs: Vec<Air<'_>> = ctx.per_trace.iter().map(|(i, trace)| Air::new(&pk.per_air[*i], trace, l_skip)).collect();
     let n_max = airs.iter().map(|air| air.n_lift).max().unwrap_or(0);
     let interactions: Vec<_> = airs.iter().map(|air| (air.interactions().len(), air.n_lift + l_skip)).collect();
-    let n_logup = calculate_n_logup(l_skip, interactions.iter().map(|(count, log_len)| (*count as u64) << log_len).sum());
+    let n_logup =
+        calculate_n_logup(l_skip, interactions.iter().map(|(count, log_len)| (*count as u64) << log_len).sum());
     let layout = StackedLayout::new(0, l_skip + n_logup, interactions)?;
 
     // LogUp: the leaves' fractions sum to zero, unless their extensions are not what they should be at ξ.
@@ -56,9 +60,13 @@ pub fn prove_constraints<TS: FiatShamirTranscript<SC>>(
     let lens = airs.iter().flat_map(|air| air.interactions()).map(|interaction| interaction.message.len());
     let beta_powers: Vec<EF> = beta.powers().take(lens.max().unwrap_or(0) + 1).collect();
     let (gkr, mut xi) = if layout.sorted_cols.is_empty() {
-        (FracSumcheckProof { fractional_sum: (EF::ZERO, EF::ONE), claims_per_layer: vec![], sumcheck_polys: vec![] }, vec![])
+        (
+            FracSumcheckProof { fractional_sum: (EF::ZERO, EF::ONE), claims_per_layer: vec![], sumcheck_polys: vec![] },
+            vec![],
+        )
     } else {
-        let leaves = info_span!("logup_leaves").in_scope(|| leaves(&airs, &layout, l_skip + n_logup, alpha, &beta_powers))?;
+        let leaves =
+            info_span!("logup_leaves").in_scope(|| leaves(&airs, &layout, l_skip + n_logup, alpha, &beta_powers))?;
         fractional_sumcheck(transcript, leaves)?
     };
     while xi.len() != l_skip + max(n_max, n_logup) {
@@ -67,11 +75,20 @@ pub fn prove_constraints<TS: FiatShamirTranscript<SC>>(
 
     // Zerocheck and the claims at ξ, batched; first the univariate skip.
     let lambda = transcript.sample_ext();
-    let lambda_powers: Vec<EF> = lambda.powers().take(airs.iter().map(Air::constraints_len).max().unwrap_or(0)).collect();
+    let lambda_powers: Vec<EF> =
+        lambda.powers().take(airs.iter().map(Air::constraints_len).max().unwrap_or(0)).collect();
     let eq_of_interactions: Vec<Vec<EF>> = airs
         .iter()
         .enumerate()
-        .map(|(i, air)| eq_of_interactions(air, i, &layout, l_skip, &xi[l_skip + air.n_lift..max(l_skip + n_logup, l_skip + air.n_lift)]))
+        .map(|(i, air)| {
+            eq_of_interactions(
+                air,
+                i,
+                &layout,
+                l_skip,
+                &xi[l_skip + air.n_lift..max(l_skip + n_logup, l_skip + air.n_lift)],
+            )
+        })
         .collect();
     let batching = |i: usize| Batching {
         lambda_powers: &lambda_powers,

@@ -104,7 +104,8 @@ impl<'a> BatchRounds<'a> {
         batching: &(impl Fn(usize) -> Batching<'b> + Sync),
     ) -> Self {
         let powers: Vec<EF> = mu.powers().take(3 * airs.len()).collect();
-        let mu_powers = (0..airs.len()).map(|i| [powers[2 * airs.len() + i], powers[2 * i], powers[2 * i + 1]]).collect();
+        let mu_powers =
+            (0..airs.len()).map(|i| [powers[2 * airs.len() + i], powers[2 * i], powers[2 * i + 1]]).collect();
         let of_air = |(i, air)| AirRounds::new(air, domain, r_0, &batching(i));
         Self {
             airs: airs.par_iter().enumerate().map(of_air).collect(),

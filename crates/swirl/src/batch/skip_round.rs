@@ -107,7 +107,8 @@ impl<'a> BlockOfRows<'a> {
         let mut place = vec![usize::MAX; width];
         columns.iter().enumerate().for_each(|(i, (column, _))| place[*column] = i);
         let height = air.parts.height;
-        let points = domain.shifts[..cosets.len()].iter().flat_map(|s| domain.omega_powers.iter().map(move |w| *s * *w));
+        let points =
+            domain.shifts[..cosets.len()].iter().flat_map(|s| domain.omega_powers.iter().map(move |w| *s * *w));
         let lagrange = points.map(|x| {
             let sum_at = |row: usize| domain.indices_of(row, height).map(|i| domain.lagrange(i, x)).sum();
             [domain.lagrange(domain.len() - 1, x), sum_at(0), sum_at(height - 1)]

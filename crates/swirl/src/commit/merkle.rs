@@ -1,7 +1,9 @@
 //! The Merkle tree over a codeword's rows: as many rows, or pairs of digests, hashed at once as there are lanes.
 
 use openvm_cpu_backend::merkle::CpuMerkleTree;
-use openvm_stark_backend::p3_symmetric::{CryptographicHasher, PaddingFreeSponge, PseudoCompressionFunction, TruncatedPermutation};
+use openvm_stark_backend::p3_symmetric::{
+    CryptographicHasher, PaddingFreeSponge, PseudoCompressionFunction, TruncatedPermutation,
+};
 use openvm_stark_sdk::config::baby_bear_poseidon2::{DIGEST_SIZE, Digest, poseidon2_perm};
 use p3_field::{PackedValue, PrimeCharacteristicRing};
 use p3_matrix::{Matrix, dense::RowMajorMatrix};

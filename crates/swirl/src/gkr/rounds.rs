@@ -49,7 +49,7 @@ impl<'a, TS: FiatShamirTranscript<SC>> Rounds<'a, TS> {
         let t = |x: EF| at_zero + x * (linear + x * leading);
         let eq = |x: EF| EF::ONE - xi + x * (xi.double() - EF::ONE);
 
-        let poly = [1, 2, 3].map(|x| EF::from_u8(x)).map(|x| self.eq_bound * eq(x) * t(x));
+        let poly = [1, 2, 3].map(EF::from_u8).map(|x| self.eq_bound * eq(x) * t(x));
         poly.iter().for_each(|value| self.transcript.observe_ext(*value));
         let r = self.transcript.sample_ext();
         self.claim = t(r);

@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     buffer::filled,
-    packing::{EF, F, Four, Multiplier, PackedEF, PackedF, WIDTH, coordinate, element, from_lanes, lane, product, vector},
+    packing::{
+        EF, F, Four, Multiplier, PackedEF, PackedF, WIDTH, coordinate, element, from_lanes, lane, product, vector,
+    },
 };
 
 /// Vectors of rows that one parallel task takes: the combined values stay in the first-level cache, or close.
@@ -143,9 +145,8 @@ impl<'a> Height<'a> {
         let lagrange = self.kernels.domain.lagrange_at(u);
         let mut folded = [vec![EF::ZERO; 1 << self.n_lift], vec![EF::ZERO; 1 << self.n_lift]];
         let periods = len.div_ceil(WIDTH);
-        let weights: Vec<_> = (0..periods)
-            .map(|j| Multiplier::packed(&from_lanes(|l| lagrange[(j * WIDTH + l) % len])))
-            .collect();
+        let weights: Vec<_> =
+            (0..periods).map(|j| Multiplier::packed(&from_lanes(|l| lagrange[(j * WIDTH + l) % len]))).collect();
         for (v, combined) in std::mem::take(&mut self.combined).iter().enumerate() {
             for (folded, vector) in folded.iter_mut().zip(combined) {
                 let weighted = product(vector, &weights[v % periods]);

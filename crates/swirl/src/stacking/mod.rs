@@ -67,7 +67,8 @@ pub fn reduce_openings<TS: FiatShamirTranscript<SC>>(
         points.enter(&mut heights, &u);
     }
 
-    let opening = |commitment: usize, stacked: usize| points.0.get(&(commitment, stacked, 0)).copied().unwrap_or(EF::ZERO);
+    let opening =
+        |commitment: usize, stacked: usize| points.0.get(&(commitment, stacked, 0)).copied().unwrap_or(EF::ZERO);
     let width = |data: &PcsData| data.layout.width();
     let stacking_openings: Vec<Vec<EF>> =
         opened.iter().enumerate().map(|(i, (data, _))| (0..width(data)).map(|c| opening(i, c)).collect()).collect();
