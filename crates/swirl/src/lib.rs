@@ -11,6 +11,7 @@ mod commit;
 mod engine;
 mod eq;
 pub mod gkr;
+mod linear;
 pub mod packing;
 mod prove;
 mod skip_domain;

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     buffer::filled,
+    linear::{fold, product_sums},
     packing::{
         EF, F, Four, Multiplier, PackedEF, PackedF, WIDTH, coordinate, element, from_lanes, lane, product, vector,
     },
@@ -143,43 +144,41 @@ impl<'a> Height<'a> {
     pub fn bind_skip(&mut self, u: EF) {
         let len = self.kernels.domain.len();
         let lagrange = self.kernels.domain.lagrange_at(u);
-        let mut folded = [vec![EF::ZERO; 1 << self.n_lift], vec![EF::ZERO; 1 << self.n_lift]];
+        let mut folded = vec![[EF::ZERO; 2]; 1 << self.n_lift];
         let periods = len.div_ceil(WIDTH);
-        let weights: Vec<_> =
-            (0..periods).map(|j| Multiplier::packed(&from_lanes(|l| lagrange[(j * WIDTH + l) % len]))).collect();
-        for (v, combined) in std::mem::take(&mut self.combined).iter().enumerate() {
-            for (folded, vector) in folded.iter_mut().zip(combined) {
-                let weighted = product(vector, &weights[v % periods]);
+        let weight = |j: usize| Multiplier::packed(&from_lanes(|l| lagrange[(j * WIDTH + l) % len]));
+        let weights: Vec<_> = (0..periods).map(weight).collect();
+        let chunk = self.vectors().min(VECTORS_OF_TASK.max(periods));
+        let of_chunks = self.combined.par_chunks(chunk).zip(folded.par_chunks_mut((chunk * WIDTH / len).max(1)));
+        of_chunks.for_each(|(combined, folded)| {
+            for (v, combined) in combined.iter().enumerate() {
+                let weighted = [0, 1].map(|i| product(&combined[i], &weights[v % periods]));
                 for l in 0..WIDTH.min(self.rows()) {
-                    folded[(v * WIDTH + l) / len] += lane(&weighted, l);
+                    let folded = &mut folded[(v * WIDTH + l) / len];
+                    folded.iter_mut().zip(&weighted).for_each(|(folded, weighted)| *folded += lane(weighted, l));
                 }
             }
-        }
+        });
+        self.combined = Vec::new();
         let Factors { column, rotation, carry } = self.kernels.factors(self.n, u);
         let eq = self.eq();
         let previous = |x: usize| eq[x.checked_sub(1).unwrap_or(eq.len() - 1)];
         let of_rotation = eq.iter().enumerate().map(|(x, eq)| rotation * *eq + carry * (previous(x) - *eq)).collect();
         let of_column = eq.iter().map(|eq| column * *eq).collect();
-        let [columns, rotations] = folded;
+        let [columns, rotations] = [0, 1].map(|i| folded.iter().map(|folded| folded[i]).collect());
         self.bound = [[columns, of_column], [rotations, of_rotation]];
     }
 
     /// The round's values at `X = 1, 2`, while there are variables.
     pub fn round_values(&self) -> [EF; 2] {
-        let mut sums = [EF::ZERO; 2];
-        for [combined, kernel] in &self.bound {
-            for (q, k) in combined.as_chunks::<2>().0.iter().zip(kernel.as_chunks::<2>().0) {
-                sums[0] += q[1] * k[1];
-                sums[1] += (q[1].double() - q[0]) * (k[1].double() - k[0]);
-            }
-        }
-        sums
+        let [columns, rotations] = self.bound.each_ref().map(|[combined, kernel]| product_sums(combined, kernel));
+        [columns[0] + rotations[0], columns[1] + rotations[1]]
     }
 
     pub fn fold(&mut self, round: usize, u: EF) {
         if round <= self.n_lift {
             for values in self.bound.iter_mut().flatten() {
-                *values = values.as_chunks::<2>().0.iter().map(|[low, high]| *low + (*high - *low) * u).collect();
+                *values = fold(values, u);
             }
         } else {
             for column in &mut self.columns {

@@ -4,7 +4,6 @@
 //! committed matrices and the point. Out: upstream's `WhirProof`.
 
 mod message;
-mod sumcheck;
 mod weights;
 
 use openvm_cpu_backend::merkle::CpuMerkleTree;
@@ -20,11 +19,13 @@ use openvm_stark_backend::{
 use openvm_stark_sdk::config::baby_bear_poseidon2::{BabyBearPoseidon2Config, Digest};
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing, TwoAdicField};
 use p3_util::log2_strict_usize;
+use rayon::prelude::*;
 use tracing::{info_span, instrument};
 
-use self::{message::batched_message, sumcheck::Sumcheck, weights::add_eq_of_powers};
+use self::{message::batched_message, weights::add_eq_of_powers};
 use crate::{
     commit::{PcsData, dft, merkle_tree},
+    linear::{evaluate, fold, product_sums},
     packing::{DEGREE, EF, F},
 };
 
@@ -52,22 +53,23 @@ pub fn open<TS: FiatShamirTranscript<SC>>(
         final_poly: vec![],
     };
     let mu = transcript.sample_ext();
-    let f = info_span!("whir_message").in_scope(|| batched_message(committed, mu, params.l_skip));
+    let mut f = info_span!("whir_message").in_scope(|| batched_message(committed, mu, params.l_skip));
     let mut log_codeword = log2_strict_usize(f.len()) + params.log_blowup;
-    let mut sumcheck = Sumcheck { f, w: evals_mobius_eq_hypercube(u) };
+    let mut w = evals_mobius_eq_hypercube(u);
     let mut tree: Option<CpuMerkleTree<F, Digest>> = None;
 
     for (round, round_params) in whir.rounds.iter().enumerate() {
         for _ in 0..k {
-            let values = sumcheck.round_values();
+            let values = product_sums(&f, &w);
             values.iter().for_each(|value| transcript.observe_ext(*value));
             proof.whir_sumcheck_polys.push(values);
             proof.folding_pow_witnesses.push(transcript.grind(whir.folding_pow_bits));
-            sumcheck.fold(transcript.sample_ext());
+            let alpha = transcript.sample_ext();
+            (f, w) = (fold(&f, alpha), fold(&w, alpha));
         }
 
         // The folded polynomial: committed to and sampled out of the domain, or sent in the end.
-        let coefficients = Mle::from_evaluations(&sumcheck.f).into_coeffs();
+        let coefficients = Mle::from_evaluations(&f).into_coeffs();
         let is_last = round + 1 == whir.rounds.len();
         let mut folded = None;
         if is_last {
@@ -80,7 +82,7 @@ pub fn open<TS: FiatShamirTranscript<SC>>(
             proof.codeword_commits.push(root);
             let z_0 = transcript.sample_ext();
             // At the powers of two of z_0 the multilinear polynomial is the univariate one of the same coefficients.
-            let value = coefficients.iter().rfold(EF::ZERO, |value, c| value * z_0 + *c);
+            let value = evaluate(&coefficients, z_0);
             transcript.observe_ext(value);
             proof.ood_values.push(value);
             folded = Some((next, z_0));
@@ -99,7 +101,7 @@ pub fn open<TS: FiatShamirTranscript<SC>>(
         if let Some((next, z_0)) = folded {
             let omega = F::two_adic_generator(log_queries);
             let zs: Vec<F> = queries.iter().map(|query| omega.exp_u64(*query as u64)).collect();
-            info_span!("whir_weights").in_scope(|| add_eq_of_powers(&mut sumcheck.w, z_0, &zs, gamma));
+            info_span!("whir_weights").in_scope(|| add_eq_of_powers(&mut w, z_0, &zs, gamma));
             tree = Some(next);
         }
         log_codeword -= 1;
@@ -110,9 +112,9 @@ pub fn open<TS: FiatShamirTranscript<SC>>(
 /// The codeword of a polynomial with coefficients in the extension, whose rows are its values' coordinates.
 fn commit_codeword(coefficients: &[EF], log_codeword: usize, rows_per_query: usize) -> CpuMerkleTree<F, Digest> {
     let mut coordinates = F::zero_vec(DEGREE << log_codeword);
-    for (row, c) in coordinates.chunks_exact_mut(DEGREE).zip(coefficients) {
+    coordinates.par_chunks_exact_mut(DEGREE).zip(coefficients).for_each(|(row, c)| {
         row.copy_from_slice(<EF as BasedVectorSpace<F>>::as_basis_coefficients_slice(c));
-    }
+    });
     merkle_tree(dft(coordinates, DEGREE), rows_per_query)
 }
 
