@@ -13,7 +13,7 @@ use openvm_stark_backend::{
     codec::Encode,
     interaction::InteractionBuilder,
     prover::{AirProvingContext, ColMajorMatrix, DeviceDataTransporter, ProvingContext},
-    test_utils::test_system_params_small,
+    test_utils::{test_system_params_small, test_whir_config_small},
 };
 use openvm_stark_sdk::config::baby_bear_poseidon2::{BabyBearPoseidon2CpuEngine, F};
 use p3_air::{Air, AirBuilder, AirBuilderWithPublicValues, BaseAir};
@@ -136,11 +136,14 @@ fn prove<E: StarkEngine<SC = openvm_stark_sdk::config::baby_bear_poseidon2::Baby
 
 #[test]
 fn random_sets_of_airs_are_proven_as_upstream_proves_them() {
-    for seed in 0..24 {
+    for seed in 0..60 {
         let mut rng = StdRng::seed_from_u64(seed);
         let (l_skip, n_stack, k_whir) = [(2, 9, 3), (4, 8, 4), (3, 8, 4), (1, 10, 4), (5, 7, 4)][seed as usize % 5];
         let mut params = test_system_params_small(l_skip, n_stack, k_whir);
         params.max_constraint_degree = 4;
+        params.log_blowup = 1 + seed as usize % 3;
+        let log_final_poly_len = (l_skip + n_stack) % k_whir;
+        params.whir = test_whir_config_small(params.log_blowup, l_skip + n_stack, k_whir, log_final_poly_len);
         let airs: Vec<_> = (0..rng.random_range(1..6)).map(|_| RandomAir::new(&mut rng)).collect();
         let traces: Vec<_> = airs
             .iter()
