@@ -78,3 +78,63 @@ pub fn scalar<TS: FiatShamirTranscript<SC>>(mut quads: Vec<Quad<EF>>, rounds: &m
     }
     quads[0]
 }
+
+#[cfg(test)]
+mod tests {
+    use openvm_stark_sdk::config::baby_bear_poseidon2::default_duplex_sponge;
+    use p3_field::BasedVectorSpace;
+    use rand::{Rng, SeedableRng, rngs::StdRng};
+
+    use super::*;
+    use crate::{
+        gkr::layer::{LOG_LEN_MIN, Layer, Node},
+        packing::{F, from_lanes},
+    };
+
+    fn random(rng: &mut StdRng) -> EF {
+        EF::from_basis_coefficients_fn(|_| rng.random::<F>())
+    }
+
+    /// `Σ_x eq(ξ, x) parent(x)` round by round from its definition.
+    fn by_definition(mut quads: Vec<Quad<EF>>, xi: &[EF], rho: &[EF]) -> Vec<[EF; 3]> {
+        let mut eq = evals_eq_hypercube_serial(xi);
+        let at = |low: EF, high: EF, x: EF| low + (high - low) * x;
+        let mut polys = Vec::new();
+        for r in rho {
+            let point = |quads: &[Quad<EF>], y: usize, x: EF| fold(&quads[2 * y], &quads[2 * y + 1], &x);
+            polys.push([1, 2, 3].map(EF::from_u8).map(|x| {
+                (0..quads.len() / 2).map(|y| at(eq[2 * y], eq[2 * y + 1], x) * parent(&point(&quads, y, x))).sum::<EF>()
+            }));
+            quads = (0..quads.len() / 2).map(|y| point(&quads, y, *r)).collect();
+            eq = (0..eq.len() / 2).map(|y| at(eq[2 * y], eq[2 * y + 1], *r)).collect();
+        }
+        polys
+    }
+
+    #[test]
+    fn a_challenge_of_zero_leaves_nothing_to_the_claim() {
+        let mut rng = StdRng::seed_from_u64(3);
+        for log_len in LOG_LEN_MIN..LOG_LEN_MIN + 3 {
+            let fractions: Vec<[EF; 2]> = (0..1 << log_len).map(|_| [random(&mut rng), random(&mut rng)]).collect();
+            let lambda = random(&mut rng);
+            let quads: Vec<Quad<EF>> = fractions
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .map(|[left, right]| [left[0], left[1], right[0] + lambda * right[1], right[1]])
+                .collect();
+            let vectors = fractions.len() / WIDTH;
+            let of_lanes = |t: usize, i: usize| from_lanes(|l| fractions[l * vectors + t][i]);
+            let nodes = (0..vectors).map(|t| Node { p: of_lanes(t, 0), q: of_lanes(t, 1) }).collect();
+
+            let xi: Vec<EF> = (1..log_len).map(|k| if k % 2 == 1 { EF::ZERO } else { random(&mut rng) }).collect();
+            let eq = evals_eq_hypercube_serial(&xi);
+            let claim = quads.iter().zip(&eq).map(|(quad, eq)| parent(quad) * *eq).sum();
+            let mut transcript = default_duplex_sponge();
+            let mut rounds = Rounds::new(&mut transcript, &xi, claim);
+            let _ = packed(Layer(nodes), &mut rounds, lambda, &mut Workspace::new(vectors));
+            let (polys, rho) = rounds.finish();
+            assert_eq!(polys, by_definition(quads, &xi, &rho), "2^{log_len} nodes");
+        }
+    }
+}
