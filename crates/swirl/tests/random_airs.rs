@@ -22,14 +22,16 @@ use p3_matrix::{Matrix, dense::RowMajorMatrix};
 use phalanx_swirl::SwirlEngine;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
+/// Bus, columns of the message (the next row's where true), column of the count.
+type Sent = (u16, Vec<(usize, bool)>, usize);
+
 /// The first column is continued by the next row, the next `free` are random, the others products of those.
 #[derive(Clone)]
 struct RandomAir {
     free: usize,
     /// Factors of each term of each derived column, with the term's coefficient.
     derived: Vec<Vec<(u32, Vec<usize>)>>,
-    /// Bus, columns of the message (the next row's where true), column of the count.
-    interactions: Vec<(u16, Vec<(usize, bool)>, usize)>,
+    interactions: Vec<Sent>,
     reads_next: bool,
 }
 
