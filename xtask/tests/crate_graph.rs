@@ -11,12 +11,13 @@ use std::{
 use serde_json::Value;
 
 /// `(crate, what it may depend on)`; what those depend on, it may depend on too.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("claim", &[]),
     ("receipt", &["claim"]),
     ("plan", &["claim"]),
     ("store", &["claim"]),
-    ("engine", &["receipt", "plan"]),
+    ("swirl", &[]),
+    ("engine", &["receipt", "plan", "swirl"]),
     ("queue", &["plan"]),
     ("worker", &["engine", "plan", "store", "queue"]),
     ("gateway", &["queue"]),
