@@ -21,7 +21,7 @@ impl Leaves {
         (self.p[i / WIDTH].as_slice()[i % WIDTH], lane(&self.q[i / WIDTH], i % WIDTH))
     }
 
-    /// Vectors `WIDTH · s ..` of the leaves in the order of [`super::layer::Layer`], whose lanes hold the top bits.
+    /// Vectors `WIDTH · s ..` of the leaves in the order of `Layer`, whose lanes hold the top bits.
     #[inline(always)]
     pub fn transposed(&self, s: usize) -> ([PackedF; WIDTH], [PackedEF; WIDTH]) {
         let stride = self.p.len() / WIDTH;
