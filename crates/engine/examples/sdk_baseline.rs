@@ -1,6 +1,6 @@
 //! Proves a program with the plain OpenVM SDK: the baseline that `cargo xtask bench` measures Phalanx against.
 //!
-//! `sdk_baseline ELF [--input FILE]… [--segment-bytes N] [--vm phalanx|unaware|riscv32]` proves with the same parameters
+//! `sdk_baseline ELF [--input FILE]… [--segment-bytes N] [--vm phalanx|unaware|hashes|riscv32]` proves with the same parameters
 //! as the engine and, by default, the same keys and VM configuration, and prints one JSON object: wall and CPU time of
 //! proving with warm keys, segments, peak RSS, size of the proof.
 
@@ -16,7 +16,7 @@ use phalanx_engine::openvm::{OpenVmEngine, config, upstream_exe};
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-const USAGE: &str = "usage: sdk_baseline ELF [--input FILE]… [--segment-bytes N] [--vm phalanx|unaware|riscv32]";
+const USAGE: &str = "usage: sdk_baseline ELF [--input FILE]… [--segment-bytes N] [--vm phalanx|unaware|hashes|riscv32]";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = env::args().skip(1);
@@ -37,6 +37,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         "phalanx" => with_our_keys(segment_bytes)?,
         // The same instructions, but no proof can be verified in a guest.
         "unaware" => with_new_keys(config::vm_config(None), segment_bytes)?,
+        // Without 256-bit integers, which ask for a larger table of ranges.
+        "hashes" => {
+            let hashes = SdkVmConfig { bigint: None, rv32m: SdkVmConfig::riscv32().rv32m, ..config::vm_config(None) };
+            with_new_keys(hashes, segment_bytes)?
+        }
         "riscv32" => with_new_keys(SdkVmConfig::riscv32(), segment_bytes)?,
         _ => return Err(USAGE.into()),
     };

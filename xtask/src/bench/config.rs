@@ -1,4 +1,4 @@
-//! `config`: what deferral awareness and unused extensions cost, by the plain SDK under three VM configurations.
+//! `config`: what deferral awareness and unused extensions cost, by the plain SDK under four VM configurations.
 //!
 //! The programs use RV32IM and nothing else, so all that the larger configurations add is waste: decision 0001.
 
@@ -12,8 +12,12 @@ use super::{
 };
 
 /// What `sdk_baseline --vm` calls them, and what they are.
-const CONFIGURATIONS: [[&str; 2]; 3] =
-    [["riscv32", "RV32IM and I/O"], ["unaware", "and all extensions"], ["phalanx", "and deferral"]];
+const CONFIGURATIONS: [[&str; 2]; 4] = [
+    ["riscv32", "RV32IM and I/O"],
+    ["hashes", "and Keccak, SHA-2"],
+    ["unaware", "and 256-bit integers"],
+    ["phalanx", "and deferral"],
+];
 
 /// A program of a few thousand cycles, whose proof is all fixed cost, and one of 0.6 million.
 pub fn run(lab: &Lab) -> Result<Section> {
@@ -33,8 +37,9 @@ fn compare(lab: &Lab, job: &Job, section: &mut Section, rows: &mut Vec<Vec<Strin
         prove.args(["--vm", vm]);
         prove
     };
-    let [first, second, third] = CONFIGURATIONS.map(|[vm, _]| move || json(&mut prove(vm)));
-    let runs = lab.take_turns(1, &[&first, &second, &third])?;
+    let variants = CONFIGURATIONS.map(|[vm, _]| move || json(&mut prove(vm)));
+    let [a, b, c, d] = &variants;
+    let runs = lab.take_turns(1, &[a, b, c, d])?;
     let base = median(numbers(&runs[0], "wall_ms")?);
     for ([vm, what], runs) in CONFIGURATIONS.into_iter().zip(&runs) {
         let wall_ms = numbers(runs, "wall_ms")?;
