@@ -67,7 +67,7 @@ pub struct FoldCost {
 pub struct WideFold {
     /// From so many columns for each child; a proof of folds counts those of all segments below it.
     pub columns_min: u64,
-    /// Peak bytes with 1, 2, … children; the last repeats.
+    /// Peak bytes with 1, 2, … children; the last repeats. Not empty.
     pub peak_bytes: Vec<u64>,
 }
 
@@ -91,7 +91,7 @@ pub enum CalibrationError {
     #[error("folds is empty, but must describe at least one layer")]
     NoFolds,
     /// A layer of which nothing is known.
-    #[error("folds[{layer}].peak_bytes is empty, but must say what one child takes")]
+    #[error("folds[{layer}] has an empty list of peak_bytes, but must say what one child takes")]
     NoFoldBytes {
         /// Its position in `folds`.
         layer: usize,
@@ -118,7 +118,7 @@ impl Calibration {
         if self.folds.is_empty() {
             return Err(CalibrationError::NoFolds);
         }
-        if let Some(layer) = self.folds.iter().position(|fold| fold.peak_bytes.is_empty()) {
+        if let Some(layer) = self.folds.iter().position(FoldCost::is_unknown) {
             return Err(CalibrationError::NoFoldBytes { layer });
         }
         if self.execute_cycles_per_ms == 0 {
@@ -167,6 +167,10 @@ impl Calibration {
 }
 
 impl FoldCost {
+    fn is_unknown(&self) -> bool {
+        self.peak_bytes.is_empty() || self.wide.as_ref().is_some_and(|wide| wide.peak_bytes.is_empty())
+    }
+
     /// Peak bytes of a fold of `children` proofs that open so many columns together.
     pub fn peak_bytes(&self, children: u32, columns: u64) -> u64 {
         let per_child = columns / u64::from(children.max(1));

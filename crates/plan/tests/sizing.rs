@@ -177,6 +177,9 @@ fn constants_that_make_no_sense_are_refused() {
     let mut folds = calibration().folds;
     folds[1].peak_bytes.clear();
     assert_eq!(refuse(Calibration { folds, ..calibration() }), CalibrationError::NoFoldBytes { layer: 1 });
+    let mut folds = calibration().folds;
+    folds[0].wide = Some(WideFold { columns_min: 1, peak_bytes: Vec::new() });
+    assert_eq!(refuse(Calibration { folds, ..calibration() }), CalibrationError::NoFoldBytes { layer: 0 });
     assert_eq!(refuse(Calibration { execute_cycles_per_ms: 0, ..calibration() }), CalibrationError::NoExecutionRate);
     assert_eq!(
         refuse(Calibration { segment_cycles_min: 0, ..calibration() }),

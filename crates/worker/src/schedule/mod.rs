@@ -404,7 +404,9 @@ impl<'a> Schedule<'a> {
                 Some(below) => TaskName::fold(below, index),
             };
             let tasks: Vec<TaskName> = children.clone().map(child).collect();
-            let columns = tasks.iter().filter_map(|task| self.nodes.get(task)).map(|node| node.hint.columns).sum();
+            // Numbers of a stored execution are whatever somebody stored.
+            let columns = tasks.iter().filter_map(|task| self.nodes.get(task)).map(|node| node.hint.columns);
+            let columns = columns.fold(0, u64::saturating_add);
             let hint = CostHint { children: children.end - children.start, columns, ..CostHint::default() };
             self.add(TaskName::fold(layer, index), tasks, hint, effects);
         }

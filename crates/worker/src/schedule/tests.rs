@@ -60,7 +60,13 @@ fn given() -> Given {
 fn execution(segments: u32) -> Execution {
     let segment = |index: u32| SegmentEntry {
         digest: Digest::of(&index.to_le_bytes()),
-        hint: CostHint { cycles: 10, peak_bytes: 20 + u64::from(index * 7 % 60), cpu_ms: 0, children: 0, columns: 0 },
+        hint: CostHint {
+            cycles: 10,
+            peak_bytes: 20 + u64::from(index * 7 % 60),
+            cpu_ms: 0,
+            children: 0,
+            columns: u64::MAX,
+        },
     };
     let segments: Vec<_> = (0..segments).map(segment).collect();
     Execution { cycles: 10 * segments.len() as u64, exit_code: 0, public_values: vec![], segments, state: vec![] }
