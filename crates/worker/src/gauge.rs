@@ -117,30 +117,31 @@ mod tests {
         Gauge { held_bytes, windows: Mutex::default() }
     }
 
-    #[test]
-    fn a_task_that_ran_alone_is_measured_from_its_start() {
-        static HELD: AtomicU64 = AtomicU64::new(100);
+    /// What is measured of a task that begins with 100 bytes held, goes up to 170 and ends with `after`.
+    fn measured(after: u64) -> Option<u64> {
+        static HELD: AtomicU64 = AtomicU64::new(0);
+        // Tests run side by side and share the number.
+        static TURN: Mutex<()> = Mutex::new(());
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let gauge = gauge(|| Some(HELD.load(Ordering::Relaxed)));
+        HELD.store(100, Ordering::Relaxed);
         let ticket = gauge.begin();
         HELD.store(170, Ordering::Relaxed);
         for _ in 1..SAMPLES_MIN {
             gauge.sample();
         }
-        HELD.store(90, Ordering::Relaxed);
-        assert_eq!(gauge.end(ticket), Some(70));
+        HELD.store(after, Ordering::Relaxed);
+        gauge.end(ticket)
+    }
+
+    #[test]
+    fn a_task_that_ran_alone_is_measured_from_its_start() {
+        assert_eq!(measured(90), Some(70));
     }
 
     #[test]
     fn what_a_task_leaves_behind_is_not_its_own() {
-        static HELD: AtomicU64 = AtomicU64::new(100);
-        let gauge = gauge(|| Some(HELD.load(Ordering::Relaxed)));
-        let ticket = gauge.begin();
-        HELD.store(170, Ordering::Relaxed);
-        for _ in 1..SAMPLES_MIN {
-            gauge.sample();
-        }
-        HELD.store(130, Ordering::Relaxed);
-        assert_eq!(gauge.end(ticket), Some(40));
+        assert_eq!(measured(130), Some(40));
     }
 
     #[test]
