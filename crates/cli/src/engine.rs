@@ -46,6 +46,16 @@ pub struct KeyFile {
     pub present: Option<(u64, Option<Digest>)>,
 }
 
+/// Who makes the proofs; both make the same.
+#[derive(clap::ValueEnum, Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum StarkProver {
+    /// The fast one
+    #[default]
+    Swirl,
+    /// OpenVM's own, the reference
+    Upstream,
+}
+
 #[cfg(feature = "openvm")]
 mod with_openvm {
     use std::{path::Path, sync::Arc};
@@ -57,7 +67,7 @@ mod with_openvm {
     };
     use phalanx_plan::{Calibration, Sizing, SizingError, SizingRequest};
 
-    use super::{Chip, KeyFile, Keys};
+    use super::{Chip, KeyFile, Keys, StarkProver};
     use crate::error::{Error, Result};
 
     /// A proving backend.
@@ -66,7 +76,16 @@ mod with_openvm {
     impl Prover {
         /// OpenVM with its keys in `keys`.
         pub fn open(keys: &Path) -> Result<Self> {
-            OpenVmEngine::new(Some(keys)).map(|engine| Self(Arc::new(engine))).map_err(|error| keys_failed(&error))
+            Self::open_with(keys, StarkProver::default())
+        }
+
+        /// The same, with this prover.
+        pub fn open_with(keys: &Path, prover: StarkProver) -> Result<Self> {
+            let prover = match prover {
+                StarkProver::Swirl => openvm::Prover::Swirl,
+                StarkProver::Upstream => openvm::Prover::Upstream,
+            };
+            OpenVmEngine::new(Some(keys), prover).map(|engine| Self(Arc::new(engine))).map_err(|error| keys_failed(&error))
         }
 
         /// The backend as schedulers see it.
@@ -148,7 +167,7 @@ mod without {
     use phalanx_engine::{ArtifactSource, Engine, Execution, Fault};
     use phalanx_plan::{Calibration, Sizing, SizingError, SizingRequest};
 
-    use super::{Chip, Keys};
+    use super::{Chip, Keys, StarkProver};
     use crate::error::{Error, Result};
 
     /// There is none: no value of this type exists, so its methods are never called.
@@ -158,6 +177,10 @@ mod without {
         /// Says that there is none.
         pub fn open(_keys: &Path) -> Result<Self> {
             Err(Error::ours("this phalanx was built without a prover").hint("build it with the cargo feature `openvm`"))
+        }
+
+        pub fn open_with(keys: &Path, _prover: StarkProver) -> Result<Self> {
+            Self::open(keys)
         }
 
         pub fn engine(&self) -> Arc<dyn Engine> {

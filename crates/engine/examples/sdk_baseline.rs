@@ -10,7 +10,7 @@ use openvm_circuit::arch::SystemConfig;
 use openvm_sdk::{Sdk, SdkError, StdIn, config::AppConfig, keygen::AppProvingKey, prover::vm::types::VmProvingKey};
 use openvm_sdk_config::SdkVmConfig;
 use openvm_stark_backend::codec::Encode;
-use phalanx_engine::openvm::{OpenVmEngine, config, upstream_exe};
+use phalanx_engine::openvm::{OpenVmEngine, Prover, config, upstream_exe};
 
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]
@@ -68,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// The engine's keys, and so its VM configuration.
 fn with_our_keys(segment_bytes: Option<usize>) -> Result<(Sdk, SdkVmConfig), Box<dyn Error>> {
-    let engine = OpenVmEngine::new(None)?;
+    let engine = OpenVmEngine::new(None, Prover::Upstream)?;
     let keys = engine.keys().proving()?;
     let VmProvingKey { vm_config, vm_pk } = &*keys.app().app_vm_pk;
     let vm_config = cut_at(vm_config.clone(), segment_bytes);

@@ -17,7 +17,7 @@ use phalanx_worker::{JobReport, JobSpec, finished, prove};
 use super::job::{JobArgs, Limits, Machine, Plan, open_store, read_program, store_failed};
 use crate::{
     display::Display,
-    engine::Prover,
+    engine::{Prover, StarkProver},
     error::{Error, Result},
     interrupt, measure, paths,
     printer::{Printer, Talk},
@@ -47,6 +47,10 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroU32>,
 
+    /// Who makes the proofs; they are the same
+    #[arg(long, value_name = "NAME", value_enum, default_value_t)]
+    prover: StarkProver,
+
     /// Also write a picture of which task ran when
     #[arg(long, value_name = "FILE.html")]
     timeline: Option<PathBuf>,
@@ -64,7 +68,7 @@ pub fn run(args: &Args, printer: &Printer) -> Result<()> {
             return Err(Error::input(format!("{} would overwrite the program", target.path().display())));
         }
     }
-    let prover = Prover::open(&paths::keys_directory()?)?;
+    let prover = Prover::open_with(&paths::keys_directory()?, args.prover)?;
     let machine = Limits { ram_bytes: args.ram, slots: args.jobs }.machine()?;
     let directory = args.job.store.directory()?;
     let plan = match args.job.plan(machine, &prover, None) {

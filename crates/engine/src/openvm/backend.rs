@@ -5,23 +5,51 @@ use openvm_sdk::{F, SC};
 use openvm_sdk_config::{SdkVmConfig, SdkVmConfigExecutor, SdkVmCpuBuilder};
 use openvm_stark_backend::{
     StarkEngine, SystemParams,
-    prover::{CommittedTraceData, DeviceMultiStarkProvingKey},
+    prover::{CommittedTraceData, DeviceMultiStarkProvingKey, ProvingContext},
 };
 use openvm_stark_sdk::config::baby_bear_poseidon2::BabyBearPoseidon2CpuEngine;
+use phalanx_swirl::SwirlEngine;
 
-/// Proves one STARK.
-pub(super) type Prover = BabyBearPoseidon2CpuEngine;
+/// Who makes the proofs. Proofs, keys and memory layout are the same; time and RAM are not.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum Prover {
+    /// `phalanx-swirl`.
+    #[default]
+    Swirl,
+    /// `openvm-cpu-backend`, the reference.
+    Upstream,
+}
+
+/// Commits, verifies and holds keys; both provers work on its matrices.
+pub(super) type Device = BabyBearPoseidon2CpuEngine;
 /// The zkVM: executes and makes traces.
-pub(super) type Vm = VirtualMachine<Prover, SdkVmCpuBuilder>;
+pub(super) type Vm = VirtualMachine<Device, SdkVmCpuBuilder>;
 /// Executes instructions.
 pub(super) type Executor = SdkVmConfigExecutor<F>;
 /// A committed trace, here always that of a program.
-pub(super) type Committed = CommittedTraceData<<Prover as StarkEngine>::PB>;
+pub(super) type Committed = CommittedTraceData<Backend>;
+/// Where traces and keys live.
+type Backend = <Device as StarkEngine>::PB;
 /// A STARK proof.
 pub(super) type Proof = openvm_stark_backend::proof::Proof<SC>;
 
 /// A VM that can commit to programs and knows its chips, but has no proving key and so cannot prove.
 pub(super) fn keyless_vm(config: SdkVmConfig, params: SystemParams) -> Result<Vm, String> {
     let no_key = DeviceMultiStarkProvingKey::new(Vec::new(), Vec::new(), 0, params.clone(), Default::default());
-    Vm::new(Prover::new(params), SdkVmCpuBuilder, config, no_key).map_err(|error| error.to_string())
+    Vm::new(Device::new(params), SdkVmCpuBuilder, config, no_key).map_err(|error| error.to_string())
+}
+
+impl Prover {
+    /// Proves that the traces of `ctx` satisfy the AIRs of `key`.
+    pub(super) fn prove(
+        self,
+        key: &DeviceMultiStarkProvingKey<Backend>,
+        ctx: ProvingContext<Backend>,
+    ) -> Result<Proof, String> {
+        let params = key.params.clone();
+        match self {
+            Self::Swirl => <SwirlEngine>::new(params).prove(key, ctx).map_err(|error| error.to_string()),
+            Self::Upstream => Device::new(params).prove(key, ctx).map_err(|error| error.to_string()),
+        }
+    }
 }

@@ -10,10 +10,11 @@ use phalanx_claim::{Digest, ProgramId};
 use phalanx_plan::ExecuteParams;
 
 use super::{
-    backend::{Committed, Proof, keyless_vm},
+    backend::{Committed, Proof, Prover, keyless_vm},
     calibration::Calibration,
     config,
     execute::{Setup, execute},
+    fold::Folder,
     interpreter::Interpreter,
     keys::{KeyCache, ProvingKeys},
     program::LoadedProgram,
@@ -59,6 +60,7 @@ impl Program {
 
 /// Everything that is loaded on first use.
 pub(super) struct Loaded {
+    prover: Prover,
     cache: KeyCache,
     calibration: Calibration,
     table: VmTable,
@@ -74,8 +76,9 @@ struct Keys {
 
 impl Loaded {
     /// Nothing yet.
-    pub fn new(cache: KeyCache) -> Self {
+    pub fn new(cache: KeyCache, prover: Prover) -> Self {
         Self {
+            prover,
             cache,
             calibration: Calibration::committed(),
             table: VmTable::committed(),
@@ -113,9 +116,13 @@ impl Loaded {
         keys.as_ref().map_err(|reason| TaskError::Retry(reason.clone()))
     }
 
-    /// The proving keys.
-    pub fn keys(&self) -> Result<&ProvingKeys, TaskError> {
+    fn keys(&self) -> Result<&ProvingKeys, TaskError> {
         Ok(&self.loaded_keys()?.proving)
+    }
+
+    /// Who folds.
+    pub fn folder(&self) -> Result<Folder<'_>, TaskError> {
+        Ok(Folder { prover: self.prover, keys: self.keys()? })
     }
 
     /// A program, parsed once.
@@ -175,7 +182,7 @@ impl Loaded {
         });
         let committed = &program.committed(self)?.1;
         // A VM holds chips that may not leave their thread, so it is made for each segment; that takes milliseconds.
-        let mut prover = SegmentProver::new(&keys.proving, &program.loaded, committed)?;
+        let mut prover = SegmentProver::new(self.prover, &keys.proving, &program.loaded, committed)?;
         prover.prove(&program.loaded, segment, inputs, &keys.verifying, ctx)
     }
 
@@ -184,7 +191,7 @@ impl Loaded {
         let id = program.id(self)?;
         let config = self.config();
         let system: &SystemConfig = config.as_ref();
-        seal(self.keys()?, &program.loaded, id, &system.memory_config, inputs, ctx)
+        seal(&self.folder()?, &program.loaded, id, &system.memory_config, inputs, ctx)
     }
 }
 

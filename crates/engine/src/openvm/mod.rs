@@ -37,6 +37,7 @@ use openvm_sdk_config::SdkVmConfig;
 use phalanx_claim::{ArtifactKind, EngineId, ProgramId};
 use phalanx_plan::{FoldShape, Task};
 
+pub use backend::Prover;
 pub use profile::{ChipCost, chip_name};
 pub use references::references;
 
@@ -54,11 +55,11 @@ pub struct OpenVmEngine {
 
 impl OpenVmEngine {
     /// An engine with its keys in `keys_dir`, or in the user's cache directory. Reads no key yet.
-    pub fn new(keys_dir: Option<&Path>) -> Result<Self, KeysError> {
+    pub fn new(keys_dir: Option<&Path>, prover: Prover) -> Result<Self, KeysError> {
         Ok(Self {
             id: phalanx_receipt::engine_id().clone(),
             shape: FoldShape { arities: fold::ARITIES.to_vec() },
-            loaded: Loaded::new(KeyCache::new(keys_dir)?),
+            loaded: Loaded::new(KeyCache::new(keys_dir)?, prover),
         })
     }
 
@@ -129,7 +130,7 @@ impl Engine for OpenVmEngine {
                 Ok(Artifact { kind: ArtifactKind::Proof, bytes: proof::encode(0, &proof) })
             }
             Task::Fold { layer } => {
-                let proof = fold::fold(self.loaded.keys()?, *layer, inputs)?;
+                let proof = self.loaded.folder()?.fold(*layer, inputs)?;
                 Ok(Artifact { kind: ArtifactKind::Proof, bytes: proof::encode(layer + 1, &proof) })
             }
             Task::Seal => {

@@ -7,7 +7,7 @@ use openvm_stark_backend::{StarkEngine, keygen::types::MultiStarkVerifyingKey, p
 use phalanx_claim::ArtifactKind;
 
 use super::{
-    backend::{Committed, Executor, Proof, Prover, Vm},
+    backend::{Committed, Device, Executor, Proof, Prover, Vm},
     catch,
     keys::ProvingKeys,
     program::LoadedProgram,
@@ -17,15 +17,21 @@ use crate::{Fault, Inputs, RunContext, TaskError, stdin::Stdin};
 
 /// A VM with the proving key and one program loaded.
 pub(super) struct SegmentProver {
+    prover: Prover,
     vm: Vm,
     interpreter: PreflightInterpretedInstance<F, Executor>,
 }
 
 impl SegmentProver {
     /// A VM with the key, and `program` loaded.
-    pub fn new(keys: &ProvingKeys, program: &LoadedProgram, committed: &Committed) -> Result<Self, TaskError> {
+    pub fn new(
+        prover: Prover,
+        keys: &ProvingKeys,
+        program: &LoadedProgram,
+        committed: &Committed,
+    ) -> Result<Self, TaskError> {
         let key = &keys.app().app_vm_pk;
-        let engine = Prover::new(key.vm_pk.params.clone());
+        let engine = Device::new(key.vm_pk.params.clone());
         let device_key = engine.device().transport_pk_to_device(&*key.vm_pk);
         let mut vm = Vm::new(engine, SdkVmCpuBuilder, key.vm_config.clone(), device_key)
             .map_err(|error| TaskError::Retry(error.to_string()))?;
@@ -35,7 +41,7 @@ impl SegmentProver {
             data: committed.data.clone(),
         });
         let interpreter = vm.preflight_interpreter(&program.exe).map_err(|error| Fault::BadElf(error.to_string()))?;
-        Ok(Self { vm, interpreter })
+        Ok(Self { prover, vm, interpreter })
     }
 
     /// Proves a segment of the loaded program.
@@ -69,7 +75,7 @@ impl SegmentProver {
                 .map_err(|error| TaskError::Retry(error.to_string()))?;
             drop(run.to_state);
             check(ctx)?;
-            self.vm.engine.prove(self.vm.pk(), traces).map_err(|error| TaskError::Retry(error.to_string()))
+            self.prover.prove(self.vm.pk(), traces).map_err(TaskError::Retry)
         })
         .map_err(|panic| TaskError::Retry(format!("the prover panicked: {panic}")))??;
         check(ctx)?;

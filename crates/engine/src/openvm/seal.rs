@@ -21,7 +21,7 @@ use openvm_verify_stark_host::{
 use phalanx_claim::{ArtifactKind, Claim, ProgramId};
 use phalanx_receipt::{Provenance, Receipt};
 
-use super::{catch, fold::fold_proofs, keys::ProvingKeys, program::LoadedProgram, proof, prove::check, segment::Final};
+use super::{catch, fold::Folder, program::LoadedProgram, proof, prove::check, segment::Final};
 use crate::{Execution, Fault, Inputs, RunContext, TaskError, stdin::Stdin};
 
 /// Recursive layers start here; every one takes proofs of itself.
@@ -29,7 +29,7 @@ const RECURSIVE_LAYER: u32 = 3;
 
 /// Seals the proof in `inputs`, which is at `depth`.
 pub(super) fn seal(
-    keys: &ProvingKeys,
+    folder: &Folder<'_>,
     program: &LoadedProgram,
     id: ProgramId,
     memory: &MemoryConfig,
@@ -44,7 +44,7 @@ pub(super) fn seal(
     let end = Final::decode(&execution.state)?;
     let bytes = inputs.source.get(folded, ArtifactKind::Proof)?;
     let depth = proof::depth(&bytes)?.max(RECURSIVE_LAYER);
-    let inner = fold_proofs(keys, RECURSIVE_LAYER, &[proof::decode(&bytes, depth)?])?;
+    let inner = folder.fold_proofs(RECURSIVE_LAYER, &[proof::decode(&bytes, depth)?])?;
     check(ctx)?;
 
     let stdin = Stdin::decode(&inputs.source.get(&end.stdin, ArtifactKind::Stdin)?)

@@ -84,7 +84,7 @@ mod tests {
 
     use super::*;
     use crate::openvm::{
-        backend::{Prover, Vm},
+        backend::{Device, Vm},
         keys::KeyCache,
     };
 
@@ -105,7 +105,7 @@ mod tests {
     fn the_committed_table_is_true_to_the_keys() {
         let keys = KeyCache::new(None).unwrap().proving().unwrap();
         let key = &keys.app().app_vm_pk;
-        let engine = Prover::new(key.vm_pk.params.clone());
+        let engine = Device::new(key.vm_pk.params.clone());
         let device_key = engine.device().transport_pk_to_device(&*key.vm_pk);
         let vm = Vm::new(engine, SdkVmCpuBuilder, key.vm_config.clone(), device_key).unwrap();
         let metered = vm.build_metered_ctx(&VmExe::new(Program::new_empty(0)));

@@ -14,7 +14,9 @@ use std::{
 use phalanx_claim::{ArtifactKind, Digest};
 use phalanx_engine::{
     Artifact, ArtifactSink, ArtifactSource, CancelToken, Engine, Event, Execution, Inputs, RunContext, SourceError,
-    TaskError, openvm::OpenVmEngine, stdin::Stdin,
+    TaskError,
+    openvm::{OpenVmEngine, Prover},
+    stdin::Stdin,
 };
 use phalanx_plan::{ExecuteParams, Task};
 use phalanx_receipt::Receipt;
@@ -77,7 +79,7 @@ pub struct Bench {
 impl Bench {
     pub fn new() -> Self {
         Self {
-            engine: OpenVmEngine::new(None).unwrap(),
+            engine: OpenVmEngine::new(None, Prover::default()).unwrap(),
             store: Memory::default(),
             cancel: CancelToken::default(),
             printed: Mutex::default(),
