@@ -1,8 +1,10 @@
 //! Log messages of all crates on stderr, for people who debug: warnings, or what `PHALANX_LOG` asks for.
+//!
+//! A phase that is asked for says at its end how long it took: `PHALANX_LOG=phalanx_swirl=info`.
 
 use std::io;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, fmt::{format::FmtSpan, time::uptime}};
 
 /// Starts logging. A filter that does not parse is ignored part by part, with a message.
 pub fn start() {
@@ -10,5 +12,6 @@ pub fn start() {
         .with_env_var("PHALANX_LOG")
         .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
         .from_env_lossy();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::CLOSE);
+    log.with_writer(io::stderr).with_timer(uptime()).init();
 }
