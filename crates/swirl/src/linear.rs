@@ -33,3 +33,32 @@ pub fn evaluate(coefficients: &[EF], z: EF) -> EF {
     let blocks: Vec<EF> = coefficients.par_chunks(PAIRS).map(|coefficients| horner(coefficients, z)).collect();
     horner(&blocks, z.exp_u64(PAIRS as u64))
 }
+
+/// Binds the lowest variable to `r` in coefficients.
+pub fn fold_coefficients(coefficients: &[EF], r: EF) -> Vec<EF> {
+    let pairs = coefficients.as_chunks::<2>().0.par_iter().with_min_len(PAIRS);
+    pairs.map(|[low, high]| *low + *high * r).collect()
+}
+
+/// From coefficients to values: of each index the sum over all indices whose bits are among its own.
+pub fn subset_sums(values: &mut [EF]) {
+    let block = (2 * PAIRS).min(values.len());
+    values.par_chunks_exact_mut(block).for_each(|values| {
+        let mut half = 1;
+        while half < values.len() {
+            for pair in values.chunks_exact_mut(2 * half) {
+                let (low, high) = pair.split_at_mut(half);
+                low.iter().zip(high).for_each(|(low, high)| *high += *low);
+            }
+            half *= 2;
+        }
+    });
+    let mut half = block;
+    while half < values.len() {
+        for pair in values.chunks_exact_mut(2 * half) {
+            let (low, high) = pair.split_at_mut(half);
+            low.par_iter().zip(high).with_min_len(PAIRS).for_each(|(low, high)| *high += *low);
+        }
+        half *= 2;
+    }
+}

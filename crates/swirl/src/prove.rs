@@ -14,7 +14,7 @@ use p3_util::log2_strict_usize;
 
 use crate::{
     batch::prove_constraints,
-    commit::{PcsData, commit},
+    commit::{Committed, Stacked},
     stacking::{Opened, reduce_openings},
     whir::open,
 };
@@ -33,7 +33,8 @@ pub(crate) fn prove<TS: FiatShamirTranscript<SC>>(
     let ctx = ctx.into_sorted();
 
     let traces: Vec<_> = ctx.common_main_traces().map(|(_, trace)| trace).collect();
-    let (common_main_commit, common_main_pcs_data) = commit(params, &traces)?;
+    let common_main = Stacked::commit(params, &traces)?;
+    let common_main_commit = common_main.root();
     transcript.observe_commit(common_main_commit);
 
     let (trace_vdata, public_values) = statement(pk, &ctx);
@@ -41,7 +42,7 @@ pub(crate) fn prove<TS: FiatShamirTranscript<SC>>(
 
     let (gkr_proof, batch_constraint_proof, r) = prove_constraints(transcript, pk, &ctx)?;
     let (stacking_proof, whir_proof) = {
-        let opened = opened(pk, &ctx, &common_main_pcs_data);
+        let opened = opened(pk, &ctx, common_main.committed());
         let (stacking_proof, u) = reduce_openings(transcript, params.l_skip, params.n_stack, &opened, &r);
         let cube = u[0].exp_powers_of_2().take(params.l_skip).chain(u[1..].iter().copied()).collect::<Vec<_>>();
         let committed: Vec<_> = opened.iter().map(|(data, _)| *data).collect();
@@ -63,12 +64,14 @@ pub(crate) fn prove<TS: FiatShamirTranscript<SC>>(
 fn opened<'a>(
     pk: &'a DeviceMultiStarkProvingKey<CpuBackend<SC>>,
     ctx: &'a ProvingContext<CpuBackend<SC>>,
-    common: &'a PcsData,
+    common: Committed<'a>,
 ) -> Opened<'a> {
     let rotated = |air_id: usize| pk.per_air[air_id].vk.params.need_rot;
     let of_airs = ctx.per_trace.iter().flat_map(|(air_id, trace)| {
         let preprocessed = pk.per_air[*air_id].preprocessed_data.iter();
-        preprocessed.chain(&trace.cached_mains).map(|committed| (committed.data.as_ref(), vec![rotated(*air_id)]))
+        preprocessed
+            .chain(&trace.cached_mains)
+            .map(|committed| (committed.data.as_ref().into(), vec![rotated(*air_id)]))
     });
     let common = (common, ctx.per_trace.iter().map(|(air_id, _)| rotated(*air_id)).collect());
     std::iter::once(common).chain(of_airs).collect()

@@ -8,4 +8,4 @@ mod rows;
 pub use arithmetic::{BLOCK, Blocks, Points, Vectors};
 pub use combination::Combination;
 pub use program::{Input, Program};
-pub use rows::{Parts, SELECTORS, gather};
+pub use rows::{Parts, SELECTORS};

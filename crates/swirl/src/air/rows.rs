@@ -52,7 +52,7 @@ impl<'a> Parts<'a> {
 
 /// Every column at the rows `rows`, one per lane.
 #[inline(always)]
-pub fn gather(matrix: &RowMajorMatrix<F>, rows: &[usize; WIDTH], columns: &mut [PackedF]) {
+fn gather(matrix: &RowMajorMatrix<F>, rows: &[usize; WIDTH], columns: &mut [PackedF]) {
     let width = matrix.width;
     let tiles = width / WIDTH;
     let mut tile = [PackedF::ZERO; WIDTH];

@@ -18,12 +18,12 @@ use rayon::prelude::*;
 use tracing::instrument;
 
 use self::{columns::Column, height::Height, kernels::Kernels};
-use crate::{commit::PcsData, packing::EF, skip_domain::SkipDomain};
+use crate::{commit::Committed, packing::EF, skip_domain::SkipDomain};
 
 type SC = BabyBearPoseidon2Config;
 
 /// For each commitment its data, and for each matrix in it whether its rotation is opened.
-pub type Opened<'a> = Vec<(&'a PcsData, Vec<bool>)>;
+pub type Opened<'a> = Vec<(Committed<'a>, Vec<bool>)>;
 
 #[instrument(level = "info", skip_all)]
 pub fn reduce_openings<TS: FiatShamirTranscript<SC>>(
@@ -69,7 +69,7 @@ pub fn reduce_openings<TS: FiatShamirTranscript<SC>>(
 
     let opening =
         |commitment: usize, stacked: usize| points.0.get(&(commitment, stacked, 0)).copied().unwrap_or(EF::ZERO);
-    let width = |data: &PcsData| data.layout.width();
+    let width = |data: &Committed<'_>| data.layout.width();
     let stacking_openings: Vec<Vec<EF>> =
         opened.iter().enumerate().map(|(i, (data, _))| (0..width(data)).map(|c| opening(i, c)).collect()).collect();
     stacking_openings.iter().flatten().for_each(|value| transcript.observe_ext(*value));

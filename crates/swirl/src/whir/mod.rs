@@ -6,26 +6,21 @@
 mod message;
 mod weights;
 
-use openvm_cpu_backend::merkle::CpuMerkleTree;
 use openvm_stark_backend::{
     FiatShamirTranscript, SystemParams,
     proof::WhirProof,
-    prover::{
-        MatrixDimensions,
-        error::WhirProverError,
-        poly::{Mle, evals_mobius_eq_hypercube},
-    },
+    prover::{error::WhirProverError, poly::evals_mobius_eq_hypercube},
 };
-use openvm_stark_sdk::config::baby_bear_poseidon2::{BabyBearPoseidon2Config, Digest};
+use openvm_stark_sdk::config::baby_bear_poseidon2::BabyBearPoseidon2Config;
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing, TwoAdicField};
 use p3_util::log2_strict_usize;
 use rayon::prelude::*;
 use tracing::{info_span, instrument};
 
-use self::{message::batched_message, weights::add_eq_of_powers};
+use self::{message::Message, weights::add_eq_of_powers};
 use crate::{
-    commit::{PcsData, dft, merkle_tree},
-    linear::{evaluate, fold, product_sums},
+    commit::{Codeword, Committed, MerkleTree},
+    linear::{evaluate, fold, fold_coefficients, product_sums, subset_sums},
     packing::{DEGREE, EF, F},
 };
 
@@ -35,7 +30,7 @@ type SC = BabyBearPoseidon2Config;
 pub fn open<TS: FiatShamirTranscript<SC>>(
     transcript: &mut TS,
     params: &SystemParams,
-    committed: &[&PcsData],
+    committed: &[Committed<'_>],
     u: &[EF],
 ) -> Result<WhirProof<SC>, WhirProverError> {
     let (whir, k) = (&params.whir, params.whir.k);
@@ -53,31 +48,52 @@ pub fn open<TS: FiatShamirTranscript<SC>>(
         final_poly: vec![],
     };
     let mu = transcript.sample_ext();
-    let mut f = info_span!("whir_message").in_scope(|| batched_message(committed, mu, params.l_skip));
-    let mut log_codeword = log2_strict_usize(f.len()) + params.log_blowup;
-    let mut w = evals_mobius_eq_hypercube(u);
-    let mut tree: Option<CpuMerkleTree<F, Digest>> = None;
+    let mut log_codeword = u.len() + params.log_blowup;
+    let mut tree: Option<MerkleTree> = None;
+    // The polynomial's coefficients, its values and what these are weighed with, from the end of the first round on.
+    let (mut coefficients, mut f, mut w) = (Vec::new(), Vec::new(), Vec::new());
 
     for (round, round_params) in whir.rounds.iter().enumerate() {
-        for _ in 0..k {
-            let values = product_sums(&f, &w);
+        let mut next_challenge = |values: [EF; 2]| -> EF {
             values.iter().for_each(|value| transcript.observe_ext(*value));
             proof.whir_sumcheck_polys.push(values);
             proof.folding_pow_witnesses.push(transcript.grind(whir.folding_pow_bits));
-            let alpha = transcript.sample_ext();
-            (f, w) = (fold(&f, alpha), fold(&w, alpha));
+            transcript.sample_ext()
+        };
+        if round == 0 {
+            let mut message =
+                info_span!("whir_message").in_scope(|| Message::batched(committed, mu, params.l_skip, k, u));
+            let mut scale = EF::ONE;
+            for _ in 0..k {
+                let alpha = next_challenge(message.round_values(scale));
+                scale *= message.weight(alpha);
+                message.fold(alpha);
+            }
+            let (folded, u) = message.into_parts();
+            (f, w) = (folded.clone(), evals_mobius_eq_hypercube(u));
+            subset_sums(&mut f);
+            w.par_iter_mut().for_each(|w| *w *= scale);
+            coefficients = folded;
+        } else {
+            for _ in 0..k {
+                let alpha = next_challenge(product_sums(&f, &w));
+                (f, w) = (fold(&f, alpha), fold(&w, alpha));
+                coefficients = fold_coefficients(&coefficients, alpha);
+            }
         }
 
         // The folded polynomial: committed to and sampled out of the domain, or sent in the end.
-        let coefficients = Mle::from_evaluations(&f).into_coeffs();
         let is_last = round + 1 == whir.rounds.len();
         let mut folded = None;
         if is_last {
             coefficients.iter().for_each(|c| transcript.observe_ext(*c));
-            proof.final_poly = coefficients;
+            proof.final_poly.clone_from(&coefficients);
         } else {
-            let next = info_span!("whir_commit").in_scope(|| commit_codeword(&coefficients, log_codeword - 1, 1 << k));
-            let root = next.root()?;
+            let next = info_span!("whir_commit").in_scope(|| {
+                let log_blowup = log_codeword - 1 - log2_strict_usize(coefficients.len());
+                commit_codeword(&coefficients, log_blowup, 1 << k)
+            });
+            let root = next.root();
             transcript.observe_commit(root);
             proof.codeword_commits.push(root);
             let z_0 = transcript.sample_ext();
@@ -109,29 +125,32 @@ pub fn open<TS: FiatShamirTranscript<SC>>(
     Ok(proof)
 }
 
-/// The codeword of a polynomial with coefficients in the extension, whose rows are its values' coordinates.
-fn commit_codeword(coefficients: &[EF], log_codeword: usize, rows_per_query: usize) -> CpuMerkleTree<F, Digest> {
-    let mut coordinates = F::zero_vec(DEGREE << log_codeword);
-    coordinates.par_chunks_exact_mut(DEGREE).zip(coefficients).for_each(|(row, c)| {
-        row.copy_from_slice(<EF as BasedVectorSpace<F>>::as_basis_coefficients_slice(c));
+/// The codeword of a polynomial with coefficients in the extension, a column for each of its values' coordinates.
+fn commit_codeword(coefficients: &[EF], log_blowup: usize, rows_per_query: usize) -> MerkleTree {
+    let log_message = log2_strict_usize(coefficients.len());
+    let codeword = Codeword::encode(DEGREE, log_message, log_blowup, |d, out| {
+        out.par_iter_mut().zip(coefficients).with_min_len(1 << 12).for_each(|(out, c)| {
+            *out = <EF as BasedVectorSpace<F>>::as_basis_coefficients_slice(c)[d];
+        });
     });
-    merkle_tree(dft(coordinates, DEGREE), rows_per_query)
+    MerkleTree::new(codeword, rows_per_query)
 }
 
 fn answer_from_commitments(
     proof: &mut WhirProof<SC>,
-    committed: &[&PcsData],
+    committed: &[Committed<'_>],
     queries: &[usize],
     log_codeword: usize,
 ) -> Result<(), WhirProverError> {
-    for (i, data) in committed.iter().enumerate() {
-        let (tree_height, expected) = (data.tree.backing_matrix().height(), 1 << log_codeword);
+    for (i, committed) in committed.iter().enumerate() {
+        let (tree_height, expected) = (committed.tree.height(), 1 << log_codeword);
         if tree_height != expected {
             return Err(WhirProverError::TreeHeightMismatch { tree_height, expected });
         }
         for query in queries {
-            proof.initial_round_opened_rows[i].push(data.tree.get_opened_rows(*query)?);
-            proof.initial_round_merkle_proofs[i].push(data.tree.query_merkle_proof(*query)?);
+            let (rows, path) = committed.tree.answer(*query)?;
+            proof.initial_round_opened_rows[i].push(rows);
+            proof.initial_round_merkle_proofs[i].push(path);
         }
     }
     Ok(())
@@ -139,14 +158,14 @@ fn answer_from_commitments(
 
 fn answer_from_codeword(
     proof: &mut WhirProof<SC>,
-    tree: &CpuMerkleTree<F, Digest>,
+    tree: &MerkleTree,
     queries: &[usize],
 ) -> Result<(), WhirProverError> {
     let (mut values, mut paths) = (Vec::with_capacity(queries.len()), Vec::with_capacity(queries.len()));
     for query in queries {
-        let rows = tree.get_opened_rows(*query)?;
+        let rows = tree.opened_rows(*query)?;
         values.push(rows.iter().map(|row| EF::from_basis_coefficients_fn(|d| row[d])).collect());
-        paths.push(tree.query_merkle_proof(*query)?);
+        paths.push(tree.path(*query));
     }
     proof.codeword_opened_values.push(values);
     proof.codeword_merkle_proofs.push(paths);
