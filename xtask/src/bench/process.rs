@@ -103,6 +103,18 @@ pub fn attempt(command: &mut Command) -> Result<Attempt> {
     Ok(Attempt::Done(Ran { json, wall_ms, minor_faults }))
 }
 
+/// Shows the command, runs it and gives what it prints as it is. An error unless it succeeds.
+pub fn printed(command: &mut Command) -> Result<String> {
+    let text = with_settings(command);
+    println!("$ {text}");
+    let run = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = run.with_context(|| format!("cannot run `{text}`"))?;
+    if !output.status.success() {
+        bail!("`{text}` failed: {}", output.status);
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("`{text}` did not print UTF-8"))
+}
+
 /// Starts the command and ends it like the out-of-memory killer does, after `wait`. Says whether it was still running.
 pub fn kill_after(command: &mut Command, wait: Duration) -> Result<bool> {
     let text = with_settings(command);
@@ -183,6 +195,12 @@ mod tests {
         assert!(matches!(ended("exit 1"), Ok(Attempt::Refused)));
         assert!(matches!(ended("echo '{}'"), Ok(Attempt::Done(_))));
         assert!(ended("kill -11 $$").is_err() && ended("exit 2").is_err());
+    }
+
+    #[test]
+    fn text_is_given_as_it_is_printed() {
+        assert_eq!(printed(&mut command("echo", &["8.0 M/s"])).unwrap(), "8.0 M/s\n");
+        assert!(printed(&mut command("sh", &["-c", "echo half; exit 3"])).is_err());
     }
 
     #[test]
