@@ -10,7 +10,9 @@ mod config;
 mod execute;
 mod lab;
 mod machine;
+mod phases;
 mod process;
+mod prover;
 mod ram;
 mod receipt;
 mod results;
@@ -35,44 +37,79 @@ struct Bench {
     name: &'static str,
     title: &'static str,
     run: fn(&Lab, &Machine) -> Result<Section>,
-    /// Whether it also needs the program with the plain SDK.
-    needs_sdk: bool,
+    /// What it runs beside phalanx.
+    beside: Option<Beside>,
 }
 
-static BENCHES: [Bench; 8] = [
+/// A program that only some benches run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    /// The plain SDK.
+    Sdk,
+    /// What this machine's cores do at most.
+    Limits,
+}
+
+impl Beside {
+    /// The example that it is.
+    fn example(self) -> &'static str {
+        match self {
+            Self::Sdk => "sdk_baseline",
+            Self::Limits => "limits",
+        }
+    }
+
+    /// The one that is given, or one that is built, or a path to nothing if no bench runs it.
+    fn program(self, given: Option<PathBuf>, benches: &[&Bench]) -> Result<PathBuf> {
+        match given {
+            Some(given) => Ok(given),
+            None if benches.iter().any(|bench| bench.beside == Some(self)) => build::example(self.example()),
+            None => Ok(PathBuf::new()),
+        }
+    }
+}
+
+static BENCHES: [Bench; 10] = [
     Bench {
         name: "receipt-1",
         title: "A receipt of one segment, against the SDK",
         run: |lab, _| receipt::one(lab),
-        needs_sdk: true,
+        beside: Some(Beside::Sdk),
     },
     Bench {
         name: "receipt-many",
         title: "A receipt of four segments and more, against the SDK",
         run: |lab, _| receipt::many(lab),
-        needs_sdk: true,
+        beside: Some(Beside::Sdk),
     },
-    Bench { name: "ram", title: "RAM: budget and predictions", run: |lab, _| ram::run(lab), needs_sdk: false },
     Bench {
-        name: "execute",
-        title: "Execution and its checkpoints",
-        run: |lab, _| execute::run(lab),
-        needs_sdk: false,
+        name: "prover",
+        title: "Swirl against OpenVM's own prover: one segment",
+        run: |lab, _| prover::one(lab),
+        beside: Some(Beside::Limits),
     },
-    Bench { name: "again", title: "The same job again", run: |lab, _| resume::again(lab), needs_sdk: false },
-    Bench { name: "kill", title: "After `kill -9`", run: |lab, _| resume::kill(lab), needs_sdk: false },
-    Bench { name: "allocator", title: "The allocator's settings", run: |lab, _| allocator::run(lab), needs_sdk: false },
+    Bench {
+        name: "prover-many",
+        title: "Swirl against OpenVM's own prover: eight segments",
+        run: |lab, _| prover::many(lab),
+        beside: None,
+    },
+    Bench { name: "ram", title: "RAM: budget and predictions", run: |lab, _| ram::run(lab), beside: None },
+    Bench { name: "execute", title: "Execution and its checkpoints", run: |lab, _| execute::run(lab), beside: None },
+    Bench { name: "again", title: "The same job again", run: |lab, _| resume::again(lab), beside: None },
+    Bench { name: "kill", title: "After `kill -9`", run: |lab, _| resume::kill(lab), beside: None },
+    Bench { name: "allocator", title: "The allocator's settings", run: |lab, _| allocator::run(lab), beside: None },
     Bench {
         name: "config",
         title: "One VM configuration for all programs, against smaller ones",
         run: |lab, _| config::run(lab),
-        needs_sdk: true,
+        beside: Some(Beside::Sdk),
     },
 ];
 
 /// Runs only when asked for, because it writes constants that decide where segments end.
 static CALIBRATE: Bench =
-    Bench { name: "calibrate", title: "Constants of the cost model", run: calibrate::run, needs_sdk: false };
+    Bench { name: "calibrate", title: "Constants of the cost model", run: calibrate::run, beside: None };
 
 #[derive(Args)]
 pub struct BenchArgs {
@@ -93,6 +130,9 @@ pub struct BenchArgs {
     /// An engine example `sdk_baseline` that is already built
     #[arg(long, value_name = "FILE")]
     sdk: Option<PathBuf>,
+    /// An example `limits` of phalanx-swirl that is already built
+    #[arg(long, value_name = "FILE")]
+    limits: Option<PathBuf>,
     /// Prints the names of the benches
     #[arg(long)]
     list: bool,
@@ -109,14 +149,11 @@ pub fn run(args: BenchArgs) -> Result<()> {
         Some(phalanx) => phalanx,
         None => build::phalanx()?,
     };
-    let sdk = match args.sdk {
-        Some(sdk) => sdk,
-        None if benches.iter().any(|bench| bench.needs_sdk) => build::sdk_baseline()?,
-        None => PathBuf::new(),
-    };
+    let sdk = Beside::Sdk.program(args.sdk, &benches)?;
+    let limits = Beside::Limits.program(args.limits, &benches)?;
     let folder = target_dir().join("bench");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let lab = Lab { phalanx, sdk, rounds: args.rounds.into(), ram: args.ram, folder };
+    let lab = Lab { phalanx, sdk, limits, rounds: args.rounds.into(), ram: args.ram, folder };
     let machine = Machine::this();
     // Both sides find their keys on disk.
     command::run(&mut command(&lab.phalanx, &["keys", "--warm", "--quiet"]))?;

@@ -21,8 +21,8 @@ pub fn phalanx() -> Result<PathBuf> {
     Ok(target_dir().join("release/phalanx"))
 }
 
-/// Builds the plain SDK that benches compare with, unless it is built, and says where it is.
-pub fn sdk_baseline() -> Result<PathBuf> {
-    run(cargo(&["build"]).args(PACKAGES).args(["--bin", "phalanx", "--example", "sdk_baseline"]).args(A_TEST))?;
-    Ok(target_dir().join("release/examples/sdk_baseline"))
+/// Builds an example beside phalanx, unless it is built, and says where it is.
+pub fn example(name: &str) -> Result<PathBuf> {
+    run(cargo(&["build"]).args(PACKAGES).args(["--bin", "phalanx", "--example", name]).args(A_TEST))?;
+    Ok(target_dir().join("release/examples").join(name))
 }

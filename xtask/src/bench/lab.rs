@@ -17,6 +17,8 @@ pub struct Lab {
     pub phalanx: PathBuf,
     /// The plain SDK with the same keys.
     pub sdk: PathBuf,
+    /// Says what this machine's cores do at most.
+    pub limits: PathBuf,
     /// How often each variant runs.
     pub rounds: usize,
     /// Budgets for the bench `ram`.
@@ -154,8 +156,8 @@ impl Lab {
     }
 
     /// Runs the variants in turn, so many times in each round: A B A B. Out: the runs of each variant.
-    pub fn take_turns(&self, turns: usize, variants: &[&dyn Fn() -> Result<Ran>]) -> Result<Vec<Vec<Ran>>> {
-        let mut runs = vec![Vec::new(); variants.len()];
+    pub fn take_turns<R>(&self, turns: usize, variants: &[&dyn Fn() -> Result<R>]) -> Result<Vec<Vec<R>>> {
+        let mut runs: Vec<Vec<R>> = variants.iter().map(|_| Vec::new()).collect();
         for _ in 0..self.rounds * turns {
             for (variant, runs) in variants.iter().zip(&mut runs) {
                 runs.push(variant()?);
@@ -200,6 +202,7 @@ pub mod tests {
         Lab {
             phalanx: "phalanx".into(),
             sdk: "sdk_baseline".into(),
+            limits: "limits".into(),
             rounds: 2,
             ram: Vec::new(),
             folder: folder.to_path_buf(),

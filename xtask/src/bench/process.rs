@@ -6,7 +6,8 @@
 use std::{
     fs,
     io::Read,
-    process::{Child, Command, Stdio},
+    os::unix::process::ExitStatusExt,
+    process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -21,6 +22,9 @@ const POLL_EVERY: Duration = Duration::from_millis(1);
 
 /// The exit code of `phalanx` that says that it is the user's turn.
 const REFUSED: i32 = 1;
+
+const SIGABRT: i32 = 6;
+const SIGKILL: i32 = 9;
 
 /// What one run gave.
 #[derive(Clone, Debug)]
@@ -55,8 +59,27 @@ pub fn json(command: &mut Command) -> Result<Ran> {
 }
 
 /// Runs the command and reads what it prints; nothing if it refuses what it was asked. Any other failure is an error.
-/// What it says on stderr is shown as it comes.
 pub fn unless_refused(command: &mut Command) -> Result<Option<Ran>> {
+    match attempt(command)? {
+        Attempt::Done(ran) => Ok(Some(ran)),
+        Attempt::Refused => Ok(None),
+        Attempt::Killed(status) => bail!("`{}` failed: {status}", with_settings(command)),
+    }
+}
+
+/// How a run ended that may need more than the machine has.
+#[derive(Debug)]
+pub enum Attempt {
+    /// It succeeded.
+    Done(Ran),
+    /// It refused what it was asked.
+    Refused,
+    /// It ended as when RAM runs out: by the kernel, or by itself when it got no more.
+    Killed(ExitStatus),
+}
+
+/// Runs the command and reads what it prints. What it says on stderr is shown as it comes, unless that was redirected.
+pub fn attempt(command: &mut Command) -> Result<Attempt> {
     let text = with_settings(command);
     let start = Instant::now();
     let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
@@ -68,13 +91,28 @@ pub fn unless_refused(command: &mut Command) -> Result<Option<Ran>> {
     let wall_ms = start.elapsed().as_secs_f64() * 1e3;
     let status = child.wait().with_context(|| format!("lost `{text}`"))?;
     if status.code() == Some(REFUSED) {
-        return Ok(None);
+        return Ok(Attempt::Refused);
+    }
+    if matches!(status.signal(), Some(SIGKILL | SIGABRT)) {
+        return Ok(Attempt::Killed(status));
     }
     if !status.success() {
         bail!("`{text}` failed: {status}");
     }
     let json = serde_json::from_slice(&printed).with_context(|| format!("`{text}` did not print JSON"))?;
-    Ok(Some(Ran { json, wall_ms, minor_faults }))
+    Ok(Attempt::Done(Ran { json, wall_ms, minor_faults }))
+}
+
+/// Shows the command, runs it and gives what it prints as it is. An error unless it succeeds.
+pub fn printed(command: &mut Command) -> Result<String> {
+    let text = with_settings(command);
+    println!("$ {text}");
+    let run = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = run.with_context(|| format!("cannot run `{text}`"))?;
+    if !output.status.success() {
+        bail!("`{text}` failed: {}", output.status);
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("`{text}` did not print UTF-8"))
 }
 
 /// Starts the command and ends it like the out-of-memory killer does, after `wait`. Says whether it was still running.
@@ -147,6 +185,22 @@ mod tests {
         assert!(unless_refused(&mut refused()).unwrap().is_none());
         assert!(json(&mut refused()).is_err());
         assert!(unless_refused(&mut command("sh", &["-c", "kill -9 $$"])).is_err());
+    }
+
+    #[test]
+    fn only_a_run_that_ended_as_without_ram_is_taken_for_killed() {
+        let ended = |how: &str| attempt(&mut command("sh", &["-c", how]));
+        assert!(matches!(ended("kill -9 $$"), Ok(Attempt::Killed(_))));
+        assert!(matches!(ended("kill -6 $$"), Ok(Attempt::Killed(_))));
+        assert!(matches!(ended("exit 1"), Ok(Attempt::Refused)));
+        assert!(matches!(ended("echo '{}'"), Ok(Attempt::Done(_))));
+        assert!(ended("kill -11 $$").is_err() && ended("exit 2").is_err());
+    }
+
+    #[test]
+    fn text_is_given_as_it_is_printed() {
+        assert_eq!(printed(&mut command("echo", &["8.0 M/s"])).unwrap(), "8.0 M/s\n");
+        assert!(printed(&mut command("sh", &["-c", "echo half; exit 3"])).is_err());
     }
 
     #[test]

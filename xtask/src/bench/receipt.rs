@@ -76,7 +76,7 @@ fn bytes_for_segments(run: impl Fn(u64) -> Result<Ran>) -> Result<(u64, Ran)> {
 const CUT_EARLY_MAX: u64 = 4096;
 
 /// The segment length that gives so many segments.
-fn equal_cut(cycles: u64, segments: u64) -> u64 {
+pub fn equal_cut(cycles: u64, segments: u64) -> u64 {
     cycles.div_ceil(segments.max(1)) + CUT_EARLY_MAX
 }
 

@@ -23,6 +23,16 @@ pub fn seconds(values_ms: &[f64]) -> String {
     with_range(values_ms, |ms| format!("{} s", seconds(ms)), seconds)
 }
 
+/// `12.70 GiB (12.65–12.81)`: the median of bytes and their range, if there are several.
+pub fn gibs(values_bytes: &[f64]) -> String {
+    with_range(values_bytes, gib, |bytes| format!("{:.2}", bytes / f64::from(1 << 30)))
+}
+
+/// `4,711 (4,700–4,720)`: the median of counts and their range, if there are several.
+pub fn counts(values: &[f64]) -> String {
+    with_range(values, thousands, thousands)
+}
+
 /// `8.61 GiB`
 pub fn gib(bytes: f64) -> String {
     format!("{:.2} GiB", bytes / f64::from(1 << 30))
@@ -71,6 +81,8 @@ mod tests {
     fn several_runs_show_their_range() {
         assert_eq!(seconds(&[41_200.0, 40_900.0, 43_000.0]), "41.2 s (40.9–43.0)");
         assert_eq!(seconds(&[1_234.0]), "1.23 s");
+        assert_eq!(gibs(&[3.0 * 1024.0 * 1024.0 * 1024.0, 1024.0 * 1024.0 * 1024.0]), "2.00 GiB (1.00–3.00)");
+        assert_eq!(counts(&[4_711.0, 4_700.0, 12_000.0]), "4,711 (4,700–12,000)");
     }
 
     #[test]
