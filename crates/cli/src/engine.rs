@@ -85,7 +85,9 @@ mod with_openvm {
                 StarkProver::Swirl => openvm::Prover::Swirl,
                 StarkProver::Upstream => openvm::Prover::Upstream,
             };
-            OpenVmEngine::new(Some(keys), prover).map(|engine| Self(Arc::new(engine))).map_err(|error| keys_failed(&error))
+            OpenVmEngine::new(Some(keys), prover)
+                .map(|engine| Self(Arc::new(engine)))
+                .map_err(|error| keys_failed(&error))
         }
 
         /// The backend as schedulers see it.

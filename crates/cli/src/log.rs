@@ -4,7 +4,10 @@
 
 use std::io;
 
-use tracing_subscriber::{EnvFilter, fmt::{format::FmtSpan, time::uptime}};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{format::FmtSpan, time::uptime},
+};
 
 /// Starts logging. A filter that does not parse is ignored part by part, with a message.
 pub fn start() {

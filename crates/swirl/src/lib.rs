@@ -8,6 +8,7 @@ mod air;
 mod batch;
 mod buffer;
 mod commit;
+mod device;
 mod engine;
 mod eq;
 pub mod gkr;
@@ -19,4 +20,5 @@ mod skip_domain;
 mod stacking;
 mod whir;
 
+pub use device::SwirlDevice;
 pub use engine::SwirlEngine;

@@ -1,13 +1,13 @@
 //! The proof from commitment to opening: each phase in the order in which the verifier replays it.
 
-use openvm_cpu_backend::{CpuBackend, CpuDevice, CpuProverError};
+use openvm_cpu_backend::{CpuBackend, CpuProverError};
 use openvm_stark_backend::{
-    FiatShamirTranscript,
+    FiatShamirTranscript, SystemParams,
     poly_common::Squarable,
-    proof::{Proof, TraceVData},
+    proof::{Proof, StackingProof, TraceVData, WhirProof},
     prover::{DeviceMultiStarkProvingKey, ProvingContext},
 };
-use openvm_stark_sdk::config::baby_bear_poseidon2::{BabyBearPoseidon2Config, F};
+use openvm_stark_sdk::config::baby_bear_poseidon2::{BabyBearPoseidon2Config, EF, F};
 use p3_field::PrimeCharacteristicRing;
 use p3_matrix::Matrix;
 use p3_util::log2_strict_usize;
@@ -23,12 +23,11 @@ type SC = BabyBearPoseidon2Config;
 
 /// Proves that the traces of `ctx` satisfy the AIRs of `pk`.
 pub(crate) fn prove<TS: FiatShamirTranscript<SC>>(
-    device: &CpuDevice<SC>,
+    params: &SystemParams,
     transcript: &mut TS,
     pk: &DeviceMultiStarkProvingKey<CpuBackend<SC>>,
     ctx: ProvingContext<CpuBackend<SC>>,
 ) -> Result<Proof<SC>, CpuProverError> {
-    let params = device.params();
     transcript.observe_commit(pk.vk_pre_hash);
     let ctx = ctx.into_sorted();
 
@@ -41,13 +40,7 @@ pub(crate) fn prove<TS: FiatShamirTranscript<SC>>(
     observe_statement(transcript, pk, &trace_vdata, &public_values);
 
     let (gkr_proof, batch_constraint_proof, r) = prove_constraints(transcript, pk, &ctx)?;
-    let (stacking_proof, whir_proof) = {
-        let opened = opened(pk, &ctx, common_main.committed());
-        let (stacking_proof, u) = reduce_openings(transcript, params.l_skip, params.n_stack, &opened, &r);
-        let cube = u[0].exp_powers_of_2().take(params.l_skip).chain(u[1..].iter().copied()).collect::<Vec<_>>();
-        let committed: Vec<_> = opened.iter().map(|(data, _)| *data).collect();
-        (stacking_proof, open(transcript, params, &committed, &cube)?)
-    };
+    let (stacking_proof, whir_proof) = open_at(transcript, pk, &ctx, common_main.committed(), &r)?;
 
     Ok(Proof {
         public_values,
@@ -58,6 +51,22 @@ pub(crate) fn prove<TS: FiatShamirTranscript<SC>>(
         stacking_proof,
         whir_proof,
     })
+}
+
+/// Opens all columns at `r`.
+pub(crate) fn open_at<TS: FiatShamirTranscript<SC>>(
+    transcript: &mut TS,
+    pk: &DeviceMultiStarkProvingKey<CpuBackend<SC>>,
+    ctx: &ProvingContext<CpuBackend<SC>>,
+    common: Committed<'_>,
+    r: &[EF],
+) -> Result<(StackingProof<SC>, WhirProof<SC>), CpuProverError> {
+    let params = &pk.params;
+    let opened = opened(pk, ctx, common);
+    let (stacking_proof, u) = reduce_openings(transcript, params.l_skip, params.n_stack, &opened, r);
+    let cube = u[0].exp_powers_of_2().take(params.l_skip).chain(u[1..].iter().copied()).collect::<Vec<_>>();
+    let committed: Vec<_> = opened.iter().map(|(data, _)| *data).collect();
+    Ok((stacking_proof, open(transcript, params, &committed, &cube)?))
 }
 
 /// All that was committed to, in the verifier's order: the common traces, then for each AIR preprocessed and cached ones.

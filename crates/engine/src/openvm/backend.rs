@@ -2,13 +2,13 @@
 
 use openvm_circuit::arch::VirtualMachine;
 use openvm_sdk::{F, SC};
-use openvm_sdk_config::{SdkVmConfig, SdkVmConfigExecutor, SdkVmCpuBuilder};
+use openvm_sdk_config::{SdkVmConfigExecutor, SdkVmCpuBuilder};
 use openvm_stark_backend::{
-    StarkEngine, SystemParams,
+    StarkEngine,
     prover::{CommittedTraceData, DeviceMultiStarkProvingKey, ProvingContext},
 };
-use openvm_stark_sdk::config::baby_bear_poseidon2::BabyBearPoseidon2CpuEngine;
-use phalanx_swirl::SwirlEngine;
+use openvm_stark_sdk::config::baby_bear_poseidon2::{BabyBearPoseidon2CpuEngine, CpuTranscript};
+use phalanx_swirl::{SwirlDevice, SwirlEngine};
 
 /// Who makes the proofs. Proofs, keys and memory layout are the same; time and RAM are not.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -20,8 +20,10 @@ pub enum Prover {
     Upstream,
 }
 
-/// Commits, verifies and holds keys; both provers work on its matrices.
+/// Holds keys and verifies; both provers work on its matrices.
 pub(super) type Device = BabyBearPoseidon2CpuEngine;
+/// Commits to programs, and to what recursion circuits verify.
+pub(super) type Committer = SwirlEngine<CpuTranscript, SwirlDevice>;
 /// The zkVM: executes and makes traces.
 pub(super) type Vm = VirtualMachine<Device, SdkVmCpuBuilder>;
 /// Executes instructions.
@@ -32,12 +34,6 @@ pub(super) type Committed = CommittedTraceData<Backend>;
 type Backend = <Device as StarkEngine>::PB;
 /// A STARK proof.
 pub(super) type Proof = openvm_stark_backend::proof::Proof<SC>;
-
-/// A VM that can commit to programs and knows its chips, but has no proving key and so cannot prove.
-pub(super) fn keyless_vm(config: SdkVmConfig, params: SystemParams) -> Result<Vm, String> {
-    let no_key = DeviceMultiStarkProvingKey::new(Vec::new(), Vec::new(), 0, params.clone(), Default::default());
-    Vm::new(Device::new(params), SdkVmCpuBuilder, config, no_key).map_err(|error| error.to_string())
-}
 
 impl Prover {
     /// Proves that the traces of `ctx` satisfy the AIRs of `key`.

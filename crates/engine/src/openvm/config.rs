@@ -3,6 +3,7 @@
 //! In: the commitment of the verify-stark circuit, the only part that must be computed. Out: the configuration and the
 //! parameters of every layer. `docs/decisions/0001-one-vm-configuration.md` says why there is only one.
 
+use openvm_circuit::arch::{MemoryConfig, SystemConfig};
 use openvm_sdk::config::{AggregationSystemParams, AppConfig};
 use openvm_sdk_config::{SdkVmConfig, deferral::DeferralConfig};
 use openvm_stark_backend::SystemParams;
@@ -25,6 +26,12 @@ pub fn vm_config(deferral: Option<DeferralConfig>) -> SdkVmConfig {
         .maybe_deferral(deferral)
         .build()
         .optimize()
+}
+
+/// The memory of a VM.
+pub(super) fn memory(config: &SdkVmConfig) -> MemoryConfig {
+    let system: &SystemConfig = config.as_ref();
+    system.memory_config.clone()
 }
 
 /// Parameters of a segment proof.

@@ -10,7 +10,7 @@ use phalanx_claim::{Digest, ProgramId};
 use phalanx_plan::ExecuteParams;
 
 use super::{
-    backend::{Committed, Proof, Prover, keyless_vm},
+    backend::{Committed, Proof, Prover},
     calibration::Calibration,
     config,
     execute::{Setup, execute},
@@ -45,8 +45,8 @@ impl Program {
         if let Some(committed) = self.committed.get() {
             return Ok(committed);
         }
-        let vm = keyless_vm(loaded.config(), config::app_params()).map_err(contradictory)?;
-        Ok(self.committed.get_or_init(|| self.loaded.commit(&vm)))
+        let committed = self.loaded.commit(&config::memory(&loaded.config())).map_err(Fault::BadElf)?;
+        Ok(self.committed.get_or_init(|| committed))
     }
 
     fn interpreter(&self, loaded: &Loaded) -> Result<&Interpreter, Fault> {
@@ -193,10 +193,6 @@ impl Loaded {
         let system: &SystemConfig = config.as_ref();
         seal(&self.folder()?, &program.loaded, id, &system.memory_config, inputs, ctx)
     }
-}
-
-fn contradictory(reason: String) -> Fault {
-    Fault::BadElf(format!("the VM configuration is contradictory: {reason}"))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

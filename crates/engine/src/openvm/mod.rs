@@ -21,6 +21,7 @@ mod meter;
 mod pages;
 mod profile;
 mod program;
+mod program_trace;
 mod proof;
 mod prove;
 mod references;
@@ -83,8 +84,7 @@ impl OpenVmEngine {
 pub fn program_id(file: &[u8]) -> Result<ProgramId, Fault> {
     let config = config::vm_config(Some(VmTable::committed().deferral));
     let program = program::LoadedProgram::new(file, &config)?;
-    let vm = backend::keyless_vm(config, config::app_params()).map_err(Fault::BadElf)?;
-    Ok(program.commit(&vm).0)
+    Ok(program.commit(&config::memory(&config)).map_err(Fault::BadElf)?.0)
 }
 
 /// The program as upstream's SDK takes it under `config`, for comparisons with upstream.

@@ -10,18 +10,20 @@ use std::{
 };
 
 use openvm_circuit::{
+    arch::MemoryConfig,
     arch::instructions::{exe::VmExe, instruction::Instruction, program::Program},
     system::program::trace::compute_exe_commit_from_mem_config,
 };
 use openvm_sdk::F;
 use openvm_sdk_config::{SdkVmConfig, TranspilerConfig};
-use openvm_stark_backend::p3_field::PrimeField32;
+use openvm_stark_backend::{StarkEngine, p3_field::PrimeField32, prover::TraceCommitter};
 use openvm_transpiler::{transpiler::Transpiler, util::unimp};
 use phalanx_claim::ProgramId;
 
 use super::{
-    backend::{Committed, Vm},
-    catch,
+    backend::{Committed, Committer},
+    catch, config,
+    program_trace::program_trace,
 };
 use crate::{Fault, elf::Elf};
 
@@ -78,15 +80,17 @@ impl LoadedProgram {
     }
 
     /// The id of the program, what a receipt's claim names, and the commitment to its code that every proof needs.
-    pub fn commit(&self, vm: &Vm) -> (ProgramId, Committed) {
-        let committed = vm.commit_program_on_device(&self.exe.program);
-        let memory = &vm.config().as_ref().memory_config;
+    pub fn commit(&self, memory: &MemoryConfig) -> Result<(ProgramId, Committed), String> {
+        let trace = program_trace(&self.exe.program);
+        let device = Committer::new(config::app_params());
+        let (commitment, data) = device.device().commit(&[&trace]).map_err(|error| error.to_string())?;
+        let committed = Committed { commitment, trace, data: Arc::new(data) };
         let digest = compute_exe_commit_from_mem_config(&committed.commitment, &self.exe, memory);
         let mut bytes = [0; 32];
         for (bytes, element) in bytes.chunks_exact_mut(4).zip(digest) {
             bytes.copy_from_slice(&element.as_canonical_u32().to_le_bytes());
         }
-        (ProgramId::new(bytes), committed)
+        Ok((ProgramId::new(bytes), committed))
     }
 }
 

@@ -41,6 +41,15 @@ impl MerkleTree {
         self.node(self.layers.len() - 1, 0)
     }
 
+    pub fn rows_per_query(&self) -> usize {
+        self.rows_per_query
+    }
+
+    /// From that of the leaves to that of the root.
+    pub fn layers(&self) -> usize {
+        self.layers.len()
+    }
+
     /// The rows of a leaf.
     pub fn opened_rows(&self, query: usize) -> Result<Vec<Vec<F>>, StackedPcsError> {
         if query >= self.leaves {

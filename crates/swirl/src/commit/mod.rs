@@ -7,6 +7,7 @@ mod coefficients;
 mod dft;
 mod merkle;
 mod stack;
+mod upstream;
 
 use openvm_cpu_backend::{CpuBackend, merkle::CpuMerkleTree};
 use openvm_stark_backend::{

@@ -11,14 +11,13 @@ use openvm_sdk::{
 };
 use openvm_sdk_config::{SdkVmConfig, deferral::SupportedDeferral};
 use openvm_stark_backend::keygen::types::{MultiStarkProvingKey, MultiStarkVerifyingKey};
-use openvm_stark_sdk::config::baby_bear_poseidon2::BabyBearPoseidon2CpuEngine;
 use openvm_verify_stark_host::pvs::VkCommit;
 use phalanx_claim::Digest;
 use phalanx_receipt::{CircuitCommit, MemoryShape, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use super::{DeferralKeys, KeysError};
-use crate::openvm::config;
+use crate::openvm::{backend::Committer, config};
 
 type InnerProver<const N: usize> = openvm_continuations::prover::InnerCpuProver<N>;
 
@@ -179,12 +178,7 @@ impl ProvingKeys {
         key: &Arc<MultiStarkProvingKey<SC>>,
         verifies_itself: bool,
     ) -> InnerProver<N> {
-        InnerProver::from_pk::<BabyBearPoseidon2CpuEngine>(
-            child,
-            key.clone(),
-            verifies_itself,
-            Some(self.fold.hook.hook_cached_commit),
-        )
+        InnerProver::from_pk::<Committer>(child, key.clone(), verifies_itself, Some(self.fold.hook.hook_cached_commit))
     }
 }
 
