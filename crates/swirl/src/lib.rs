@@ -13,6 +13,7 @@ mod eq;
 pub mod gkr;
 mod linear;
 pub mod packing;
+pub mod poseidon2;
 mod prove;
 mod skip_domain;
 mod stacking;
