@@ -2,7 +2,7 @@
 
 use super::{
     constants::SCALE,
-    lanes::{Lanes, MINUS_P, P, add, canonical, constant, each, fraction, high, low, shift_right, wide_square},
+    lanes::{Lanes, MINUS_P, P, add, canonical, constant, each, fraction, high, loaded, low, shift_right, wide_square},
 };
 
 /// Where the sixth power is cut: `2⁴⁷ mod P` is below `2²⁷`.
@@ -10,27 +10,44 @@ const CUT: u32 = 47;
 /// `(2⁴⁷ mod P) - 2⁴⁷` modulo `2⁵²`.
 const FOLD: u64 = (1 << 52) - (1 << CUT) + (1 << CUT) % P;
 
-/// `(k s + c)⁷` in `[0, 2 P)`, where `k` is the scale, for `s` below `2⁵²` and the bias of `c`.
-///
-/// With `x` in `[0, P)` and its fraction, `x b - ⌊fraction b / 2⁵²⌋ P` is in `[-P, P)` as long as `3 b < 2⁵²`: the quotient
-/// is not too small and at most 1 too large. Each such product is raised by `P`.
+/// What goes into S-boxes: `x = (k s + c) mod P` in `[0, P)`, where `k` is the scale, and its fraction.
+pub struct Bases<const N: usize> {
+    x: [Lanes; N],
+    fractions: [Lanes; N],
+}
+
+impl<const N: usize> Bases<N> {
+    /// For `s` below `2⁵²` and the biases of `c`.
+    #[inline(always)]
+    pub fn new(s: [Lanes; N], biases: [Lanes; N]) -> Self {
+        let fractions = each(|n| fraction(s[n], SCALE, biases[n]));
+        Self { x: each(|n| canonical(fractions[n])), fractions }
+    }
+
+    /// `x b mod P` in `[0, 2 P)`, for `b` below `2⁵⁰`.
+    ///
+    /// The quotient `⌊fraction b / 2⁵²⌋` is not too small, and at most 1 too large as `3 b < 2⁵²`. So the difference is in
+    /// `[-P, P)`; it is raised by `P`.
+    #[inline(always)]
+    pub fn times(&self, b: [Lanes; N]) -> [Lanes; N] {
+        let quotients = each::<N>(|n| high(constant(0), self.fractions[n], b[n]));
+        let products = each::<N>(|n| low(loaded(&P), self.x[n], b[n]));
+        each(|n| low(products[n], quotients[n], constant(MINUS_P)))
+    }
+
+    #[inline(always)]
+    pub fn squares(&self) -> [Lanes; N] {
+        self.times(self.x)
+    }
+}
+
+/// The squares of values below `2³²`, modulo `P` and below `2⁴⁸`: of a high part `h < 2¹⁷` and a low part `l`, the sum
+/// `l + h (2⁴⁷ mod P)` is below `2⁴⁷ + 2⁴⁴`.
 #[inline(always)]
-pub fn seventh_powers<const N: usize>(s: [Lanes; N], biases: [Lanes; N]) -> [Lanes; N] {
-    let (p, minus_p) = (constant(P), constant(MINUS_P));
-    let fractions = each::<N>(|n| fraction(s[n], SCALE, biases[n]));
-    let x = each::<N>(|n| canonical(fractions[n]));
-    let times_x = |b: [Lanes; N]| {
-        let quotients = each::<N>(|n| high(constant(0), fractions[n], b[n]));
-        let products = each::<N>(|n| low(p, x[n], b[n]));
-        each::<N>(|n| low(products[n], quotients[n], minus_p))
-    };
-    // In [0, 2 P), below 2³².
-    let cubes = times_x(times_x(x));
-    // Below 2⁶⁴. Of a high part h < 2¹⁷ and a low part, l + h (2⁴⁷ mod P) < 2⁴⁷ + 2⁴⁴.
-    let squares = each::<N>(|n| wide_square(cubes[n]));
+pub fn folded_squares<const N: usize>(values: [Lanes; N]) -> [Lanes; N] {
+    let squares = each::<N>(|n| wide_square(values[n]));
     let above = each::<N>(|n| shift_right::<CUT>(squares[n]));
-    let sixth = each::<N>(|n| low(squares[n], above[n], constant(FOLD)));
-    times_x(sixth)
+    each(|n| low(squares[n], above[n], constant(FOLD)))
 }
 
 /// The external linear layer: 35 times the largest of the values, at most.
@@ -59,10 +76,12 @@ pub fn external_layer(state: &mut [Lanes; 16]) {
 pub fn external_rounds<const N: usize>(states: &mut [[Lanes; 16]; N], rounds: &[[u64; 16]; 4]) {
     for biases in rounds {
         for state in &mut *states {
-            for j in 0..4 {
-                let s: [Lanes; 4] = each(|i| state[4 * j + i]);
-                let powers = seventh_powers(s, each(|i| constant(biases[4 * j + i])));
-                state[4 * j..4 * j + 4].copy_from_slice(&powers);
+            for j in 0..2 {
+                let s: [Lanes; 8] = each(|i| state[8 * j + i]);
+                let bases = Bases::new(s, each(|i| constant(biases[8 * j + i])));
+                let cubes = bases.times(bases.squares());
+                let powers = bases.times(folded_squares(cubes));
+                state[8 * j..8 * j + 8].copy_from_slice(&powers);
             }
             external_layer(state);
         }

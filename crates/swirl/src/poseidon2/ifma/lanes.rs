@@ -6,6 +6,7 @@
 //! long as they are below `2⁵²`.
 
 use std::{
+    arch::asm,
     arch::x86_64::{
         __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_madd52hi_epu64,
         _mm512_madd52lo_epu64, _mm512_mask_moveldup_ps, _mm512_mul_epu32, _mm512_set1_epi64, _mm512_srli_epi64,
@@ -79,6 +80,22 @@ pub const fn bias(c: u64) -> u64 {
 pub fn constant(value: u64) -> Lanes {
     // SAFETY: this is compiled only where AVX-512 F is enabled for the whole crate.
     unsafe { _mm512_set1_epi64(value.cast_signed()) }
+}
+
+/// A constant from memory, each time anew: copies of a register would take the place of arithmetic.
+#[inline(always)]
+pub fn loaded(value: &'static u64) -> Lanes {
+    let lanes;
+    // SAFETY: as above.
+    unsafe {
+        asm!(
+            "vpbroadcastq {lanes}, qword ptr [{value}]",
+            lanes = lateout(zmm_reg) lanes,
+            value = in(reg) value,
+            options(readonly, nostack, preserves_flags),
+        );
+    }
+    lanes
 }
 
 #[inline(always)]
@@ -166,6 +183,17 @@ pub fn canonical(fraction: Lanes) -> Lanes {
 #[inline(always)]
 pub fn reduced(s: Lanes) -> Lanes {
     low(s, high(constant(0), s, constant(Factor::ONE.high)), constant(MINUS_P))
+}
+
+/// The same values. Vectors that pass here are computed in the order in which they do: the compiler would rather compute
+/// one chain of products after the other, and the processor looks ahead for less than that.
+#[inline(always)]
+pub fn in_order<const N: usize>(vectors: [Lanes; N]) -> [Lanes; N] {
+    vectors.map(|mut lanes| {
+        // SAFETY: no instruction.
+        unsafe { asm!("/* {0} */", inout(zmm_reg) lanes, options(nomem, nostack, preserves_flags)) };
+        lanes
+    })
 }
 
 #[inline(always)]
