@@ -14,7 +14,7 @@ mod eq;
 pub mod gkr;
 mod linear;
 pub mod packing;
-mod poseidon2;
+pub mod poseidon2;
 mod prove;
 mod skip_domain;
 mod stacking;

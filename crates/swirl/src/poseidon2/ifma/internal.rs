@@ -1,0 +1,167 @@
+//! The internal rounds.
+//!
+//! One round takes `s₀` to its seventh power, and then `s_i` to `d_i s_i + σ`, where `σ` is the sum of all. Five pairs of
+//! the `d_i` differ in their sign. Of such a pair `u' = d u + σ`, `v' = -d v + σ` this keeps the half sum
+//! `α = (u + v) / 2` and its predecessor: `α` is followed by `d (u - v) / 2 + σ`, that by `d² α + σ'`. So a round costs one
+//! product of a pair, and `u`, `v` are `α ± d` times the predecessor.
+
+use super::{
+    constants::INTERNAL,
+    external::{Bases, folded_squares},
+    lanes::{Factor, Lanes, MINUS_P, P, add, constant, each, high, in_order, low, reduced, sub},
+};
+
+/// Two elements, `d` at the first and `-d` at the second.
+struct Pair {
+    plus: usize,
+    minus: usize,
+    d: Factor,
+    square: Factor,
+    /// `1 / 2 d`.
+    half: Factor,
+}
+
+impl Pair {
+    const fn new(plus: usize, minus: usize, d: Factor) -> Self {
+        Self { plus, minus, d, square: d.times(d), half: Factor::inverse(2 * d.k % P) }
+    }
+}
+
+const PAIRS: [Pair; 5] = [
+    Pair::new(4, 7, Factor::new(3)),
+    Pair::new(5, 8, Factor::new(4)),
+    Pair::new(15, 12, Factor::new(15)),
+    Pair::new(3, 6, Factor::inverse(2)),
+    Pair::new(9, 13, Factor::inverse(1 << 8)),
+];
+/// The pairs whose `d²` is small.
+const SMALL: usize = 2;
+
+/// `sum + d s` modulo `P`, above `sum` by `raise P ..= (raise + 2) P`.
+#[inline(always)]
+fn scaled(sum: Lanes, s: Lanes, d: Factor, raise: u64) -> Lanes {
+    let quotient = high(constant(raise.wrapping_neg()), s, constant(d.high));
+    low(low(sum, s, constant(d.k)), quotient, constant(MINUS_P))
+}
+
+struct State<const N: usize> {
+    s_0: [Lanes; N],
+    s_1: [Lanes; N],
+    s_2: [Lanes; N],
+    s_10: [Lanes; N],
+    s_11: [Lanes; N],
+    s_14: [Lanes; N],
+    /// The sum of the last round, which the others are still to be updated with.
+    sum: [Lanes; N],
+}
+
+impl<const N: usize> State<N> {
+    /// The sum of all but the first.
+    #[inline(always)]
+    fn tail(&self, pairs: &[[Lanes; N]; 5]) -> [Lanes; N] {
+        each(|n| {
+            let halves = add(add(add(pairs[0][n], pairs[1][n]), add(pairs[2][n], pairs[3][n])), pairs[4][n]);
+            let singles = add(add(add(self.s_1[n], self.s_2[n]), add(self.s_10[n], self.s_11[n])), self.s_14[n]);
+            add(add(singles, halves), halves)
+        })
+    }
+
+    #[inline(always)]
+    fn finish(&mut self, tail: [Lanes; N], powers: [Lanes; N]) {
+        self.s_0 = each(|n| sub(tail[n], powers[n]));
+        self.sum = each(|n| reduced(add(tail[n], powers[n])));
+    }
+
+    #[inline(always)]
+    fn update_singles(&mut self) {
+        self.s_1 = each(|n| add(self.s_1[n], self.sum[n]));
+        self.s_2 = each(|n| low(self.sum[n], self.s_2[n], constant(2)));
+        self.s_10 = in_order(each(|n| scaled(self.sum[n], self.s_10[n], const { Factor::inverse(4) }, 0)));
+        self.s_11 = in_order(each(|n| scaled(self.sum[n], self.s_11[n], const { Factor::inverse(8) }, 0)));
+        self.s_14 = in_order(each(|n| scaled(self.sum[n], self.s_14[n], const { Factor::inverse(16).minus() }, 2)));
+    }
+
+    #[inline(always)]
+    fn update_pair(&self, p: usize, pair: &mut [Lanes; N]) {
+        *pair = in_order(each(|n| {
+            if p < SMALL {
+                low(self.sum[n], pair[n], constant(PAIRS[p].square.k))
+            } else {
+                scaled(self.sum[n], pair[n], PAIRS[p].square, 0)
+            }
+        }));
+    }
+
+    /// One round, and the update that is due; `pairs` go from predecessors to successors.
+    #[inline(always)]
+    fn round(&mut self, pairs: &mut [[Lanes; N]; 5], bias: u64) {
+        let bases = Bases::new(self.s_0, [constant(bias); N]);
+        self.update_singles();
+        let squares = in_order(bases.squares());
+        self.update_pair(0, &mut pairs[0]);
+        self.update_pair(1, &mut pairs[1]);
+        self.update_pair(2, &mut pairs[2]);
+        let cubes = in_order(bases.times(squares));
+        self.update_pair(3, &mut pairs[3]);
+        self.update_pair(4, &mut pairs[4]);
+        let sixth = in_order(folded_squares(cubes));
+        let tail = in_order(self.tail(pairs));
+        let powers = bases.times(sixth);
+        self.finish(tail, powers);
+    }
+}
+
+/// All internal rounds, from values below `2³⁸` to values below `2⁵²`.
+#[inline(never)]
+pub fn internal_rounds<const N: usize>(states: &mut [[Lanes; 16]; N]) {
+    let of = |states: &[[Lanes; 16]; N], i: usize| each::<N>(|n| states[n][i]);
+    let zero = constant(0);
+    let mut pairs = [[[zero; N]; 5]; 2];
+    for (p, pair) in PAIRS.iter().enumerate() {
+        for n in 0..N {
+            let (u, v) = (states[n][pair.plus], states[n][pair.minus]);
+            pairs[1][p][n] = scaled(zero, add(u, v), const { Factor::inverse(2) }, 2);
+            pairs[0][p][n] = scaled(zero, sub(add(u, constant(P << 8)), v), pair.half, 0);
+        }
+    }
+    let mut state = State {
+        s_0: of(states, 0),
+        s_1: of(states, 1),
+        s_2: of(states, 2),
+        s_10: of(states, 10),
+        s_11: of(states, 11),
+        s_14: of(states, 14),
+        sum: [zero; N],
+    };
+    let (first, blocks) = INTERNAL.split_at(1);
+    let bases = Bases::new(state.s_0, [constant(first[0]); N]);
+    let cubes = bases.times(bases.squares());
+    state.finish(state.tail(&pairs[1]), bases.times(folded_squares(cubes)));
+    for block in blocks.chunks_exact(6) {
+        for (r, bias) in block.iter().enumerate() {
+            state.round(&mut pairs[r % 2], *bias);
+        }
+        state.s_2 = state.s_2.map(reduced);
+        for pair in pairs.iter_mut().flat_map(|pairs| &mut pairs[..SMALL]) {
+            *pair = each(|n| reduced(pair[n]));
+        }
+    }
+    let [mut last, before] = pairs;
+    state.update_singles();
+    for (p, pair) in last.iter_mut().enumerate() {
+        state.update_pair(p, pair);
+    }
+    for n in 0..N {
+        states[n][0] = state.s_0[n];
+        states[n][1] = state.s_1[n];
+        states[n][2] = state.s_2[n];
+        states[n][10] = state.s_10[n];
+        states[n][11] = state.s_11[n];
+        states[n][14] = state.s_14[n];
+        for (p, pair) in PAIRS.iter().enumerate() {
+            let difference = scaled(zero, before[p][n], pair.d, 0);
+            states[n][pair.plus] = add(last[p][n], difference);
+            states[n][pair.minus] = sub(add(last[p][n], constant(2 * P)), difference);
+        }
+    }
+}
