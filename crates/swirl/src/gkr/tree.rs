@@ -48,12 +48,21 @@ impl Level {
     }
 }
 
+/// From so many leaves on, as a logarithm, their parents are computed again when their turn comes: while the rest of the
+/// tree is there as well they would take a third of its memory.
+const LOG_LEN_FORGOTTEN: usize = 13;
+
 /// Levels from the leaves to the root.
-pub struct Tree(Vec<Level>);
+pub struct Tree {
+    levels: Vec<Level>,
+    /// Whether the level above the leaves is missing.
+    has_forgotten: bool,
+}
 
 impl Tree {
     pub fn over(leaves: Leaves) -> Self {
         let mut levels = Vec::with_capacity(leaves.log_len + 1);
+        let has_forgotten = leaves.log_len >= LOG_LEN_FORGOTTEN;
         if leaves.log_len < LOG_LEN_MIN {
             let nodes = (0..1 << leaves.log_len).map(|i| leaves.get(i)).map(|(p, q)| Frac::new(p.into(), q));
             levels.push(Level::Scalar(nodes.collect()));
@@ -62,7 +71,9 @@ impl Tree {
             levels.push(Level::Leaves(leaves));
             while layer.0.len() * WIDTH >= 1 << LOG_LEN_MIN {
                 let above = parents(&layer);
-                levels.push(Level::Packed(layer));
+                if levels.len() > 1 || !has_forgotten {
+                    levels.push(Level::Packed(layer));
+                }
                 layer = above;
             }
             levels.push(Level::Scalar(unpacked(&layer)));
@@ -71,21 +82,25 @@ impl Tree {
             let parents = nodes.as_chunks::<2>().0.iter().map(|[left, right]| *left + *right).collect();
             levels.push(Level::Scalar(parents));
         }
-        Self(levels)
+        Self { levels, has_forgotten }
     }
 
     /// Levels that are left.
     pub fn height(&self) -> usize {
-        self.0.len()
+        self.levels.len() + usize::from(self.has_forgotten)
     }
 
     /// The nodes of the highest level that is left, where they are few.
     pub fn top(&self) -> &[Frac<EF>] {
-        self.0.last().map_or(&[], Level::scalars)
+        self.levels.last().map_or(&[], Level::scalars)
     }
 
     pub fn pop(&mut self) -> Option<Level> {
-        self.0.pop()
+        if let ([Level::Leaves(leaves)], true) = (&self.levels[..], self.has_forgotten) {
+            self.has_forgotten = false;
+            return Some(Level::Packed(parents(leaves)));
+        }
+        self.levels.pop()
     }
 }
 
