@@ -175,9 +175,53 @@ pub fn internal_rounds<const N: usize>(states: &mut [[Lanes; 16]; N]) {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::lanes::tests::{edges, values},
+        super::{
+            constants::SCALE,
+            lanes::{
+                BITS,
+                tests::{edges, values},
+            },
+        },
         *,
     };
+
+    /// The rounds as they are defined, on residues.
+    fn defined(mut state: [u64; 16]) -> [u64; 16] {
+        let [half, quarter, eighth, d_9] = [2, 4, 8, 1 << 8].map(|k| Factor::inverse(k).k);
+        let d_14 = Factor::inverse(16).minus().k;
+        let diagonal =
+            [P - 2, 1, 2, half, 3, 4, P - half, P - 3, P - 4, d_9, quarter, eighth, P - 15, P - d_9, d_14, 15];
+        for bias in INTERNAL {
+            // The bias of `c` is `2⁵² c / P` and less than 2.
+            let c = ((bias - 1) as u128 * P as u128 >> BITS) as u64;
+            state[0] = Factor::new((SCALE.times(Factor::new(state[0])).k + c) % P).power(7).k;
+            let sum = state.iter().sum::<u64>();
+            for (s, d) in state.iter_mut().zip(diagonal) {
+                *s = (*s * d + sum) % P;
+            }
+        }
+        state
+    }
+
+    #[test]
+    fn rounds_keep_to_their_definition_at_the_bounds() {
+        let edges = [0, 1, P - 1, P, 2 * P - 1, 35 * P, 35 * (2 * P - 1), (1 << 38) - 1];
+        for first in edges {
+            for others in edges {
+                let mut state = [others; 16];
+                state[0] = first;
+                for other in edges {
+                    state[4] = other;
+                    let mut lanes = [state.map(constant), state.map(constant)];
+                    internal_rounds(&mut lanes);
+                    let expected = defined(state.map(|s| s % P));
+                    for (value, expected) in lanes[1].iter().map(|s| values(*s)[0]).zip(expected) {
+                        assert!(value < 1 << 48 && value % P == expected);
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn scaled_values_are_within_their_bounds() {
