@@ -193,7 +193,7 @@ mod tests {
             [P - 2, 1, 2, half, 3, 4, P - half, P - 3, P - 4, d_9, quarter, eighth, P - 15, P - d_9, d_14, 15];
         for bias in INTERNAL {
             // The bias of `c` is `2⁵² c / P` and less than 2.
-            let c = ((bias - 1) as u128 * P as u128 >> BITS) as u64;
+            let c = (((bias - 1) as u128 * P as u128) >> BITS) as u64;
             state[0] = Factor::new((SCALE.times(Factor::new(state[0])).k + c) % P).power(7).k;
             let sum = state.iter().sum::<u64>();
             for (s, d) in state.iter_mut().zip(diagonal) {

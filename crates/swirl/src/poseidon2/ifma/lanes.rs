@@ -6,11 +6,13 @@
 //! long as they are below `2⁵²`.
 
 use std::{
-    arch::asm,
-    arch::x86_64::{
-        __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_madd52hi_epu64,
-        _mm512_madd52lo_epu64, _mm512_mask_moveldup_ps, _mm512_mul_epu32, _mm512_set1_epi64, _mm512_srli_epi64,
-        _mm512_sub_epi64,
+    arch::{
+        asm,
+        x86_64::{
+            __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps,
+            _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_moveldup_ps, _mm512_mul_epu32, _mm512_set1_epi64,
+            _mm512_srli_epi64, _mm512_sub_epi64,
+        },
     },
     array,
     mem::transmute,
@@ -86,7 +88,7 @@ pub fn constant(value: u64) -> Lanes {
 #[inline(always)]
 pub fn loaded(value: &'static u64) -> Lanes {
     let lanes;
-    // SAFETY: as above.
+    // SAFETY: it reads the value that is referred to and writes the register; AVX-512 F, as above.
     unsafe {
         asm!(
             "vpbroadcastq {lanes}, qword ptr [{value}]",
@@ -191,7 +193,7 @@ pub fn reduced(s: Lanes) -> Lanes {
 #[inline(always)]
 pub fn in_order<const N: usize>(vectors: [Lanes; N]) -> [Lanes; N] {
     vectors.map(|mut lanes| {
-        // SAFETY: no instruction.
+        // SAFETY: a comment, with no instruction in it.
         unsafe { asm!("/* {0} */", inout(zmm_reg) lanes, options(nomem, nostack, preserves_flags)) };
         lanes
     })
