@@ -11,7 +11,7 @@ use phalanx_swirl::{
     poseidon2,
 };
 
-const ROUNDS: usize = 41;
+const ROUNDS: usize = 501;
 const STATES: usize = 64;
 const REGISTERS: usize = 12;
 
@@ -19,15 +19,15 @@ fn main() {
     let perm = poseidon2_perm();
     let mut states: Vec<[PackedF; 16]> =
         (0..STATES).map(|s| std::array::from_fn(|i| PackedF::from_usize(16 * s + i))).collect();
-    let mut registers = [PackedF::from_u64(7); REGISTERS];
+    let registers = [PackedF::from_u64(7); REGISTERS];
     let other = black_box(PackedF::from_u64(11));
 
     let mut times = [const { Vec::new() }; 4];
     for _ in 0..ROUNDS {
-        times[0].push(per_vector(100, &mut states, |states| states.iter_mut().for_each(|s| perm.permute_mut(s))));
-        times[1].push(per_vector(100, &mut states, |states| states.iter_mut().for_each(poseidon2::permute)));
-        times[2].push(per_vector(100_000, &mut registers, |values| values.iter_mut().for_each(|v| *v *= other)));
-        times[3].push(per_vector(100_000, &mut registers, |values| values.iter_mut().for_each(|v| *v += other)));
+        times[0].push(per_vector(8, &mut states, |states| states.iter_mut().for_each(|s| perm.permute_mut(s))));
+        times[1].push(per_vector(8, &mut states, |states| states.iter_mut().for_each(poseidon2::permute)));
+        times[2].push(in_registers(10_000, registers, |v| *v *= other));
+        times[3].push(in_registers(10_000, registers, |v| *v += other));
     }
     let [plonky3, ours, product, sum] = times.map(median);
     let rate = |ns: f64| WIDTH as f64 / ns * 1e3;
@@ -44,6 +44,17 @@ fn per_vector<T>(times: usize, values: &mut [T], f: impl Fn(&mut [T])) -> f64 {
         f(black_box(values));
     }
     start.elapsed().as_secs_f64() * 1e9 / (times * values.len()) as f64
+}
+
+/// Nanoseconds that `f` takes, on vectors that stay in registers.
+fn in_registers(times: usize, mut values: [PackedF; REGISTERS], f: impl Fn(&mut PackedF)) -> f64 {
+    let start = Instant::now();
+    for _ in 0..times {
+        values.iter_mut().for_each(&f);
+    }
+    let time = start.elapsed().as_secs_f64();
+    assert_ne!(black_box(values), [PackedF::ZERO; REGISTERS]);
+    time * 1e9 / (times * REGISTERS) as f64
 }
 
 fn median(mut times: Vec<f64>) -> f64 {

@@ -87,3 +87,36 @@ pub fn external_rounds<const N: usize>(states: &mut [[Lanes; 16]; N], rounds: &[
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::lanes::{
+            Factor, bias,
+            tests::{edges, values},
+        },
+        *,
+    };
+
+    #[test]
+    fn products_are_below_twice_the_modulus() {
+        for s in [0, 1, 2, P - 1, P, (1 << 52) - 1] {
+            let bases = Bases::new([constant(s)], [constant(bias(0))]);
+            let x = SCALE.times(Factor::new(s % P)).k;
+            for b in edges(1 << 50) {
+                let [product] = bases.times([constant(b)]).map(|product| values(product)[0]);
+                assert!(product < 2 * P);
+                assert_eq!(product as u128 % P as u128, x as u128 * b as u128 % P as u128);
+            }
+        }
+    }
+
+    #[test]
+    fn folded_squares_are_small() {
+        for value in edges(1 << 32) {
+            let [square] = folded_squares([constant(value)]).map(|square| values(square)[0]);
+            assert!(square < 1 << 48);
+            assert_eq!(square % P, (value as u128 * value as u128 % P as u128) as u64);
+        }
+    }
+}

@@ -4,6 +4,10 @@
 //! the `d_i` differ in their sign. Of such a pair `u' = d u + σ`, `v' = -d v + σ` this keeps the half sum
 //! `α = (u + v) / 2` and its predecessor: `α` is followed by `d (u - v) / 2 + σ`, that by `d² α + σ'`. So a round costs one
 //! product of a pair, and `u`, `v` are `α ± d` times the predecessor.
+//!
+//! Sums are below `2 P`. The elements and half sums that meet a fraction are reduced in each round, to below `4 P` (the one
+//! that is raised: `6 P`). The others grow in six rounds from `2³⁸` to below `2⁴⁶` at most: `s₂` by 6 bits, `α` by a factor
+//! `d² ≤ 16` every other round. So the tail, the sum of all but `s₀`, is below `2⁴⁸`.
 
 use super::{
     constants::INTERNAL,
@@ -34,10 +38,11 @@ const PAIRS: [Pair; 5] = [
     Pair::new(3, 6, Factor::inverse(2)),
     Pair::new(9, 13, Factor::inverse(1 << 8)),
 ];
-/// The pairs whose `d²` is small.
+/// The pairs with `d² ≤ 16`, reduced every six rounds.
 const SMALL: usize = 2;
 
-/// `sum + d s` modulo `P`, above `sum` by `raise P ..= (raise + 2) P`.
+/// `sum + d s` modulo `P`, for `s` below `2⁵²`: from `sum + raise P` to below `sum + (raise + 2) P`, as the quotient of
+/// `d s` by `P` is at most 1 too small before it is lowered by `raise`.
 #[inline(always)]
 fn scaled(sum: Lanes, s: Lanes, d: Factor, raise: u64) -> Lanes {
     let quotient = high(constant(raise.wrapping_neg()), s, constant(d.high));
@@ -66,6 +71,7 @@ impl<const N: usize> State<N> {
         })
     }
 
+    /// The end of a round: the first element is at least zero, as one of those in the tail is raised by `2 P`.
     #[inline(always)]
     fn finish(&mut self, tail: [Lanes; N], powers: [Lanes; N]) {
         self.s_0 = each(|n| sub(tail[n], powers[n]));
@@ -92,7 +98,7 @@ impl<const N: usize> State<N> {
         }));
     }
 
-    /// One round, and the update that is due; `pairs` go from predecessors to successors.
+    /// One round, and first the update that is due; `pairs` go from predecessors to successors.
     #[inline(always)]
     fn round(&mut self, pairs: &mut [[Lanes; N]; 5], bias: u64) {
         let bases = Bases::new(self.s_0, [constant(bias); N]);
@@ -111,7 +117,7 @@ impl<const N: usize> State<N> {
     }
 }
 
-/// All internal rounds, from values below `2³⁸` to values below `2⁵²`.
+/// All internal rounds, from values below `2³⁸` to values below `2⁴⁸`.
 #[inline(never)]
 pub fn internal_rounds<const N: usize>(states: &mut [[Lanes; 16]; N]) {
     let of = |states: &[[Lanes; 16]; N], i: usize| each::<N>(|n| states[n][i]);
@@ -162,6 +168,71 @@ pub fn internal_rounds<const N: usize>(states: &mut [[Lanes; 16]; N]) {
             let difference = scaled(zero, before[p][n], pair.d, 0);
             states[n][pair.plus] = add(last[p][n], difference);
             states[n][pair.minus] = sub(add(last[p][n], constant(2 * P)), difference);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            constants::SCALE,
+            lanes::{
+                BITS,
+                tests::{edges, values},
+            },
+        },
+        *,
+    };
+
+    /// The rounds as they are defined, on residues.
+    fn defined(mut state: [u64; 16]) -> [u64; 16] {
+        let [half, quarter, eighth, d_9] = [2, 4, 8, 1 << 8].map(|k| Factor::inverse(k).k);
+        let d_14 = Factor::inverse(16).minus().k;
+        let diagonal =
+            [P - 2, 1, 2, half, 3, 4, P - half, P - 3, P - 4, d_9, quarter, eighth, P - 15, P - d_9, d_14, 15];
+        for bias in INTERNAL {
+            // The bias of `c` is `2⁵² c / P` and less than 2.
+            let c = (((bias - 1) as u128 * P as u128) >> BITS) as u64;
+            state[0] = Factor::new((SCALE.times(Factor::new(state[0])).k + c) % P).power(7).k;
+            let sum = state.iter().sum::<u64>();
+            for (s, d) in state.iter_mut().zip(diagonal) {
+                *s = (*s * d + sum) % P;
+            }
+        }
+        state
+    }
+
+    #[test]
+    fn rounds_keep_to_their_definition_at_the_bounds() {
+        let edges = [0, 1, P - 1, P, 2 * P - 1, 35 * P, 35 * (2 * P - 1), (1 << 38) - 1];
+        for first in edges {
+            for others in edges {
+                let mut state = [others; 16];
+                state[0] = first;
+                for other in edges {
+                    state[4] = other;
+                    let mut lanes = [state.map(constant), state.map(constant)];
+                    internal_rounds(&mut lanes);
+                    let expected = defined(state.map(|s| s % P));
+                    for (value, expected) in lanes[1].iter().map(|s| values(*s)[0]).zip(expected) {
+                        assert!(value < 1 << 48 && value % P == expected);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn scaled_values_are_within_their_bounds() {
+        for d in [1, 2, 225, P / 2, P - 1].map(Factor::new) {
+            for raise in [0, 2] {
+                for s in edges(1 << 52) {
+                    let value = values(scaled(constant(7), constant(s), d, raise))[0] - 7;
+                    assert!((raise * P..(raise + 2) * P).contains(&value));
+                    assert_eq!(value % P, d.times(Factor::new(s % P)).k);
+                }
+            }
         }
     }
 }

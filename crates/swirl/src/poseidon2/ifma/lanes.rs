@@ -6,11 +6,13 @@
 //! long as they are below `2⁵²`.
 
 use std::{
-    arch::asm,
-    arch::x86_64::{
-        __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_madd52hi_epu64,
-        _mm512_madd52lo_epu64, _mm512_mask_moveldup_ps, _mm512_mul_epu32, _mm512_set1_epi64, _mm512_srli_epi64,
-        _mm512_sub_epi64,
+    arch::{
+        asm,
+        x86_64::{
+            __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps,
+            _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_moveldup_ps, _mm512_mul_epu32, _mm512_set1_epi64,
+            _mm512_srli_epi64, _mm512_sub_epi64,
+        },
     },
     array,
     mem::transmute,
@@ -86,7 +88,7 @@ pub fn constant(value: u64) -> Lanes {
 #[inline(always)]
 pub fn loaded(value: &'static u64) -> Lanes {
     let lanes;
-    // SAFETY: as above.
+    // SAFETY: it reads the value that is referred to and writes the register; AVX-512 F, as above.
     unsafe {
         asm!(
             "vpbroadcastq {lanes}, qword ptr [{value}]",
@@ -163,11 +165,12 @@ pub unsafe fn join([even, odd]: [Lanes; 2]) -> PackedF {
     }
 }
 
-/// `⌈2⁵² x / P⌉ ..` for `x = (k s + c) mod P` and `bias(c)`: above `2⁵² x / P` by less than 3.
+/// The fraction of `x = (k s + c) mod P`, from `s` below `2⁵²` and the bias of `c`: at least `2⁵² x / P`, and less than 3
+/// above it.
 ///
-/// `2⁵² k s / P = s high + s low / 2⁵²` exceeds the truth by less than `s / 2⁵² < 1`, rounding down the second product
-/// takes less than 1 from it, and the bias adds from 1 to 2. What is dropped above `2⁵²` is the quotient by `P`. As
-/// `2⁵² x / P ≤ 2⁵² - 2²¹`, the excess does not wrap.
+/// `2⁵² k s / P` is `s high + s low / 2⁵²` less at most `s / 2⁵² < 1`. Rounding the second product down takes less than 1
+/// from it, and the bias adds from 1 to 2. What is dropped above `2⁵²` is the quotient by `P`. As `2⁵² x / P` is at most
+/// `2⁵² - 2²¹`, the excess does not wrap.
 #[inline(always)]
 pub fn fraction(s: Lanes, k: Factor, bias: Lanes) -> Lanes {
     low(high(bias, s, constant(k.low)), s, constant(k.high))
@@ -190,7 +193,7 @@ pub fn reduced(s: Lanes) -> Lanes {
 #[inline(always)]
 pub fn in_order<const N: usize>(vectors: [Lanes; N]) -> [Lanes; N] {
     vectors.map(|mut lanes| {
-        // SAFETY: no instruction.
+        // SAFETY: a comment, with no instruction in it.
         unsafe { asm!("/* {0} */", inout(zmm_reg) lanes, options(nomem, nostack, preserves_flags)) };
         lanes
     })
@@ -199,4 +202,53 @@ pub fn in_order<const N: usize>(vectors: [Lanes; N]) -> [Lanes; N] {
 #[inline(always)]
 pub fn each<const N: usize>(f: impl FnMut(usize) -> Lanes) -> [Lanes; N] {
     array::from_fn(f)
+}
+
+#[cfg(test)]
+pub mod tests {
+    use rand::{Rng, SeedableRng, rngs::StdRng};
+
+    use super::*;
+
+    const MASK: u64 = (1 << BITS) - 1;
+
+    pub fn values(lanes: Lanes) -> [u64; 8] {
+        // SAFETY: a vector is eight `u64`.
+        unsafe { transmute::<Lanes, [u64; 8]>(lanes) }.map(|value| value & MASK)
+    }
+
+    /// Zero, multiples of `P` and their neighbours, powers of two and their neighbours, and random ones, below the limit.
+    pub fn edges(limit: u64) -> Vec<u64> {
+        let mut rng = StdRng::seed_from_u64(limit);
+        let near = |v: u64| [v.wrapping_sub(1), v, v + 1];
+        let multiples = [0, 1, 2, 3, 35, limit / P / 2, limit / P].map(|m| m * P);
+        let mut edges: Vec<u64> = multiples.into_iter().chain((0..BITS).map(|b| 1 << b)).flat_map(near).collect();
+        edges.extend((0..1000).map(|_| rng.random_range(0..limit)));
+        edges.push(limit - 1);
+        edges.retain(|edge| *edge < limit);
+        edges
+    }
+
+    #[test]
+    fn fractions_lead_to_canonical_values() {
+        for k in [0, 1, 2, P / 2, P - 1, (1 << 32) % P] {
+            for c in [0, 1, P / 2, P - 1] {
+                for s in edges(1 << BITS) {
+                    let x = (k as u128 * s as u128 + c as u128) % P as u128;
+                    let fraction = fraction(constant(s), Factor::new(k), constant(bias(c)));
+                    let excess = ((values(fraction)[0] as u128 * P as u128) as i128) - ((x << BITS) as i128);
+                    assert!((0..3 * P as i128).contains(&excess), "{k} {c} {s}");
+                    assert_eq!(values(canonical(fraction))[0] as u128, x);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn reduced_values_are_below_twice_the_modulus() {
+        for s in edges(1 << BITS) {
+            let value = values(reduced(constant(s)))[0];
+            assert!(value < 2 * P && value % P == s % P);
+        }
+    }
 }
