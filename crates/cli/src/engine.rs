@@ -90,6 +90,11 @@ mod with_openvm {
                 .map_err(|error| keys_failed(&error))
         }
 
+        /// Vectors of this processor that the prover was not compiled for.
+        pub fn unused_vectors(&self) -> Option<&'static str> {
+            openvm::unused_vectors()
+        }
+
         /// The backend as schedulers see it.
         pub fn engine(&self) -> Arc<dyn Engine> {
             Arc::clone(&self.0) as Arc<dyn Engine>
@@ -183,6 +188,10 @@ mod without {
 
         pub fn open_with(keys: &Path, _prover: StarkProver) -> Result<Self> {
             Self::open(keys)
+        }
+
+        pub fn unused_vectors(&self) -> Option<&'static str> {
+            match *self {}
         }
 
         pub fn engine(&self) -> Arc<dyn Engine> {

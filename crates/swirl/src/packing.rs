@@ -19,6 +19,20 @@ pub const LOG_WIDTH: usize = WIDTH.trailing_zeros() as usize;
 /// Coordinates of an extension element.
 pub const DEGREE: usize = 4;
 
+/// The widest vectors that this processor has and this program was not compiled for.
+pub fn unused_vectors() -> Option<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if !cfg!(target_feature = "avx512f") && std::arch::is_x86_feature_detected!("avx512f") {
+            return Some("AVX-512");
+        }
+        if !cfg!(target_feature = "avx2") && std::arch::is_x86_feature_detected!("avx2") {
+            return Some("AVX2");
+        }
+    }
+    None
+}
+
 /// Lane `l` of vector `k` becomes lane `k` of vector `l`.
 #[inline(always)]
 pub fn transpose(vectors: &mut [PackedF; WIDTH]) {

@@ -5,7 +5,7 @@ use openvm_stark_backend::{
     FiatShamirTranscript, SystemParams,
     poly_common::Squarable,
     proof::{Proof, StackingProof, TraceVData, WhirProof},
-    prover::{DeviceMultiStarkProvingKey, ProvingContext},
+    prover::{DeviceMultiStarkProvingKey, ProvingContext, error::StackedPcsError},
 };
 use openvm_stark_sdk::config::baby_bear_poseidon2::{BabyBearPoseidon2Config, EF, F};
 use p3_field::PrimeCharacteristicRing;
@@ -28,6 +28,7 @@ pub(crate) fn prove<TS: FiatShamirTranscript<SC>>(
     pk: &DeviceMultiStarkProvingKey<CpuBackend<SC>>,
     ctx: ProvingContext<CpuBackend<SC>>,
 ) -> Result<Proof<SC>, CpuProverError> {
+    check_heights(params, &ctx)?;
     transcript.observe_commit(pk.vk_pre_hash);
     let ctx = ctx.into_sorted();
 
@@ -51,6 +52,25 @@ pub(crate) fn prove<TS: FiatShamirTranscript<SC>>(
         stacking_proof,
         whir_proof,
     })
+}
+
+/// Refuses what no proof is about, with the nearest of upstream's errors.
+fn check_heights(params: &SystemParams, ctx: &ProvingContext<CpuBackend<SC>>) -> Result<(), StackedPcsError> {
+    if ctx.per_trace.is_empty() {
+        return Err(StackedPcsError::MerkleTreeEmptyMatrix);
+    }
+    let log_stacked_height = params.l_skip + params.n_stack;
+    for (_, trace) in &ctx.per_trace {
+        let height = trace.common_main.height();
+        if !height.is_power_of_two() {
+            return Err(StackedPcsError::RsCodeShiftOverflow { height, log_blowup: params.log_blowup });
+        }
+        let log_height = log2_strict_usize(height);
+        if log_height > log_stacked_height {
+            return Err(StackedPcsError::LayoutHeightExceeded { log_height, log_stacked_height });
+        }
+    }
+    Ok(())
 }
 
 /// Opens all columns at `r`.

@@ -6,13 +6,15 @@ use common::LeastWitness;
 use openvm_stark_backend::{
     StarkEngine, SystemParams,
     codec::Encode,
-    prover::DeviceDataTransporter,
+    prover::{AirProvingContext, DeviceDataTransporter, ProvingContext},
     test_utils::{
         CachedFixture11, FibFixture, InteractionsFixture11, MixtureFixture, PreprocessedAndCachedFixture,
         PreprocessedFibFixture, SelfInteractionFixture, TestFixture, test_system_params_small,
     },
 };
-use openvm_stark_sdk::config::baby_bear_poseidon2::{BabyBearPoseidon2Config, BabyBearPoseidon2CpuEngine};
+use openvm_stark_sdk::config::baby_bear_poseidon2::{BabyBearPoseidon2Config, BabyBearPoseidon2CpuEngine, F};
+use p3_field::PrimeCharacteristicRing;
+use p3_matrix::dense::RowMajorMatrix;
 use phalanx_swirl::SwirlEngine;
 
 type Upstream = BabyBearPoseidon2CpuEngine<LeastWitness>;
@@ -112,4 +114,20 @@ fn all_kinds_at_once() {
             assert_same_proof(params.clone(), &MixtureFixture::standard(log_height, config));
         }
     });
+}
+
+#[test]
+fn heights_that_no_proof_is_about_are_errors() {
+    let params = test_system_params_small(2, 3, 3);
+    let swirl = Swirl::new(params);
+    let (pk, _) = FibFixture::new(0, 1, 4).keygen(&swirl);
+    let device_pk = swirl.device().transport_pk_to_device(&pk);
+    let of_height = |height: usize| {
+        let main = RowMajorMatrix::new(vec![F::ONE; 2 * height], 2);
+        ProvingContext::new(vec![(0, AirProvingContext::simple(main, vec![F::ONE; 3]))])
+    };
+    for height in [0, 3, 64] {
+        assert!(swirl.prove(&device_pk, of_height(height)).is_err(), "{height} rows");
+    }
+    assert!(swirl.prove(&device_pk, ProvingContext::new(vec![])).is_err(), "no traces");
 }

@@ -69,6 +69,12 @@ pub fn run(args: &Args, printer: &Printer) -> Result<()> {
         }
     }
     let prover = Prover::open_with(&paths::keys_directory()?, args.prover)?;
+    if let Some(vectors) = prover.unused_vectors() {
+        let note = format!(
+            "this phalanx does not use this processor's {vectors}: built with -Ctarget-cpu=native it is faster"
+        );
+        printer.talk().line(&note);
+    }
     let machine = Limits { ram_bytes: args.ram, slots: args.jobs }.machine()?;
     let directory = args.job.store.directory()?;
     let plan = match args.job.plan(machine, &prover, None) {

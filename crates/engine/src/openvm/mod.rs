@@ -39,6 +39,7 @@ use phalanx_claim::{ArtifactKind, EngineId, ProgramId};
 use phalanx_plan::{FoldShape, Task};
 
 pub use backend::Prover;
+pub use phalanx_swirl::packing::unused_vectors;
 pub use profile::{ChipCost, chip_name};
 pub use references::references;
 

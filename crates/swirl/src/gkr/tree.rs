@@ -69,11 +69,12 @@ impl Tree {
         } else {
             let mut layer = parents(&leaves);
             levels.push(Level::Leaves(leaves));
+            if has_forgotten {
+                layer = parents(&layer);
+            }
             while layer.0.len() * WIDTH >= 1 << LOG_LEN_MIN {
                 let above = parents(&layer);
-                if levels.len() > 1 || !has_forgotten {
-                    levels.push(Level::Packed(layer));
-                }
+                levels.push(Level::Packed(layer));
                 layer = above;
             }
             levels.push(Level::Scalar(unpacked(&layer)));
