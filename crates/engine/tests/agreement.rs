@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use openvm_circuit::{
     arch::{
-        BOUNDARY_AIR_ID, MERKLE_AIR_ID, Streams, SystemConfig, VirtualMachine,
+        BOUNDARY_AIR_ID, MERKLE_AIR_ID, SystemConfig, VirtualMachine,
         instructions::{LocalOpcode as _, SystemOpcode, exe::VmExe, program::Program},
     },
     system::memory::merkle::public_values::extract_public_values,
 };
-use openvm_sdk::{F, StdIn};
+use openvm_sdk::F;
 use openvm_sdk_config::{SdkVmCpuBuilder, TranspilerConfig as _};
 use openvm_stark_backend::{
     StarkEngine as _,
@@ -30,7 +30,7 @@ use phalanx_engine::{
 use support::{
     Bench,
     cases::{Case, Expected, cases},
-    guest,
+    guest, streams,
 };
 
 type Prover = BabyBearPoseidon2CpuEngine;
@@ -111,12 +111,6 @@ fn height_of(
     trace: &openvm_stark_backend::prover::AirProvingContext<openvm_cpu_backend::CpuBackend<openvm_sdk::SC>>,
 ) -> u64 {
     trace.common_main.height() as u64
-}
-
-fn streams(stdin: &Stdin) -> Streams<F> {
-    let mut upstream = StdIn::<F>::default();
-    stdin.items.iter().for_each(|item| upstream.write_bytes(item));
-    upstream.into()
 }
 
 /// Executes with our engine; the rows are summed over all segments.

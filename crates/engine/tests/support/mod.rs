@@ -11,6 +11,8 @@ use std::{
     time::Instant,
 };
 
+use openvm_circuit::arch::Streams;
+use openvm_sdk::{F, StdIn};
 use phalanx_claim::{ArtifactKind, Digest};
 use phalanx_engine::{
     Artifact, ArtifactSink, ArtifactSource, CancelToken, Engine, Event, Execution, Inputs, RunContext, SourceError,
@@ -25,6 +27,13 @@ use phalanx_receipt::Receipt;
 pub fn guest(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests/elf").join(format!("{name}.elf"));
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// An input as upstream takes it.
+pub fn streams(stdin: &Stdin) -> Streams<F> {
+    let mut upstream = StdIn::<F>::default();
+    stdin.items.iter().for_each(|item| upstream.write_bytes(item));
+    upstream.into()
 }
 
 /// Artifacts in memory, with an account of what was written and read.

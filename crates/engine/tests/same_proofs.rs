@@ -1,0 +1,193 @@
+//! Swirl proves as upstream does: the same bytes for a segment of every committed guest, and for every layer of folds.
+#![cfg(feature = "openvm")]
+
+#[path = "../../swirl/tests/common/mod.rs"]
+mod common;
+mod support;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    time::Instant,
+};
+
+use common::LeastWitness;
+use openvm_circuit::arch::{VirtualMachine, VmExecState, instructions::exe::VmExe};
+use openvm_continuations::{
+    circuit::inner::ProofsType,
+    prover::{ChildVkKind, InnerCpuProver},
+};
+use openvm_cpu_backend::CpuBackend;
+use openvm_sdk::{F, SC};
+use openvm_sdk_config::SdkVmCpuBuilder;
+use openvm_stark_backend::{
+    StarkEngine,
+    codec::Encode as _,
+    keygen::types::MultiStarkVerifyingKey,
+    proof::Proof,
+    prover::{AirProvingContext, DeviceDataTransporter as _, DeviceMultiStarkProvingKey, ProvingContext},
+};
+use openvm_stark_sdk::config::{app_params_with_100_bits_security, baby_bear_poseidon2::BabyBearPoseidon2CpuEngine};
+use phalanx_engine::{
+    openvm::{
+        chip_name,
+        keys::{KeyCache, ProvingKeys},
+        upstream_exe,
+    },
+    stdin::Stdin,
+};
+use phalanx_swirl::SwirlEngine;
+use support::{
+    cases::{Case, cases},
+    guest, streams,
+};
+
+type Swirl = SwirlEngine<LeastWitness>;
+type Upstream = BabyBearPoseidon2CpuEngine<LeastWitness>;
+/// With the transcript that proofs are verified with outside of tests.
+type Verifier = BabyBearPoseidon2CpuEngine;
+type PB = CpuBackend<SC>;
+type Vm = VirtualMachine<Upstream, SdkVmCpuBuilder>;
+
+/// The lookup table of multiplication has this many rows, whatever runs.
+const LOG_STACKED_HEIGHT: usize = 19;
+/// Bits of a grind that is long with ordinary parameters.
+const POW_BITS: usize = 8;
+/// Cycles of a segment that are proven; with all of them a proof would take a minute.
+const CYCLES_MAX: u64 = 20_000;
+
+/// The traces of a program's first segment, up to `cycles_max`.
+fn first_segment(vm: &mut Vm, exe: &VmExe<F>, stdin: &Stdin, cycles_max: u64) -> ProvingContext<PB> {
+    let start = |vm: &Vm| vm.create_initial_state(exe, streams(stdin));
+    // A guest may fail: its execution is a segment all the same.
+    let metered = VmExecState::new(start(vm), vm.build_metered_ctx(exe));
+    let end = vm.metered_interpreter(exe).unwrap().execute_metered_until_suspend(metered).unwrap();
+    let segment = &end.ctx.segments()[0];
+
+    let program = vm.commit_program_on_device(&exe.program);
+    vm.load_program(program);
+    let state = start(vm);
+    vm.transport_init_memory_to_device(&state.memory);
+    let mut interpreter = vm.preflight_interpreter(exe).unwrap();
+    let cycles = segment.num_insns.min(cycles_max);
+    let run = vm.execute_preflight(&mut interpreter, state, Some(cycles), &segment.trace_heights).unwrap();
+    vm.generate_proving_ctx(run.system_records, run.record_arenas).unwrap()
+}
+
+fn copy(ctx: &ProvingContext<PB>) -> ProvingContext<PB> {
+    let copy = |trace: &AirProvingContext<PB>| AirProvingContext {
+        cached_mains: trace.cached_mains.clone(),
+        common_main: trace.common_main.clone(),
+        public_values: trace.public_values.clone(),
+    };
+    ProvingContext::new(ctx.per_trace.iter().map(|(air, trace)| (*air, copy(trace))).collect())
+}
+
+/// The first phase that differs says more than the bytes do.
+fn assert_same(name: &str, swirl: &Proof<SC>, upstream: &Proof<SC>) {
+    let phases = [
+        ("the commitment to the traces", swirl.common_main_commit == upstream.common_main_commit),
+        ("the shape of the traces", swirl.trace_vdata == upstream.trace_vdata),
+        ("a public value", swirl.public_values == upstream.public_values),
+        ("GKR", swirl.gkr_proof == upstream.gkr_proof),
+        ("the proof of the constraints", swirl.batch_constraint_proof == upstream.batch_constraint_proof),
+        ("the reduction of the openings", swirl.stacking_proof == upstream.stacking_proof),
+        ("WHIR", swirl.whir_proof == upstream.whir_proof),
+        ("the encoding", swirl.encode_to_vec().unwrap() == upstream.encode_to_vec().unwrap()),
+    ];
+    for (phase, is_same) in phases {
+        assert!(is_same, "{name}: {phase} differs");
+    }
+}
+
+/// Proves with both and compares; upstream's verifier must believe the proof.
+fn prove(name: &str, key: &DeviceMultiStarkProvingKey<PB>, traces: ProvingContext<PB>) -> Proof<SC> {
+    let params = key.params.clone();
+    let upstream = timed("  upstream", || Upstream::new(params.clone()).prove(key, copy(&traces)).unwrap());
+    let swirl = timed("  swirl", || Swirl::new(params.clone()).prove(key, traces).unwrap());
+    assert_same(name, &swirl, &upstream);
+    assert_verifies(name, &key.get_vk(), &swirl);
+    swirl
+}
+
+/// Upstream's verifier, as it is.
+fn assert_verifies(name: &str, key: &MultiStarkVerifyingKey<SC>, proof: &Proof<SC>) {
+    let verified = Verifier::new(key.inner.params.clone()).verify(key, proof);
+    verified.unwrap_or_else(|error| panic!("{name}: {error}"));
+}
+
+/// `make`, and how long it took.
+fn timed<T>(what: &str, make: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let made = make();
+    println!("{what}: {:?}", start.elapsed());
+    made
+}
+
+/// Every committed guest, each on the first of its inputs.
+fn guests() -> BTreeMap<String, Case> {
+    let mut first = BTreeMap::new();
+    for case in cases() {
+        first.entry(case.guest.clone()).or_insert(case);
+    }
+    let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../guests/elf")).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let committed: BTreeSet<_> = names.filter_map(|name| Some(name.strip_suffix(".elf")?.to_owned())).collect();
+    assert!(first.keys().eq(&committed), "there are guests without inputs");
+    first
+}
+
+#[test]
+fn segments_of_every_guest_have_the_same_proofs() {
+    let mut config = KeyCache::new(None).unwrap().proving().unwrap().app().app_vm_pk.vm_config.clone();
+    // No guest uses 256-bit integers, and they need a table of four times the rows.
+    config.bigint = None;
+    config.rv32m = Some(Default::default());
+    let mut params = app_params_with_100_bits_security(LOG_STACKED_HEIGHT);
+    params.logup.pow_bits = POW_BITS;
+    params.whir.query_phase_pow_bits = POW_BITS;
+    let mut vm = Vm::new_with_keygen(Upstream::new(params), SdkVmCpuBuilder, config.clone()).unwrap().0;
+    let mut idle: BTreeSet<usize> = (0..vm.num_airs()).collect();
+    for (name, case) in guests() {
+        let exe = upstream_exe(&guest(&name), &config).unwrap();
+        let traces = timed(&name, || first_segment(&mut vm, &exe, &case.stdin, CYCLES_MAX));
+        idle.retain(|idle| traces.per_trace.iter().all(|(air, _)| air != idle));
+        prove(&name, vm.pk(), traces);
+    }
+    let names: Vec<_> = vm.air_names().map(chip_name).collect();
+    println!("no rows in any of them: {:?}", idle.iter().map(|air| &names[*air]).collect::<Vec<_>>());
+}
+
+/// A fold of one proof. Both prove the same traces, for two that upstream makes differ: the order of the rows of
+/// `EqBitsAir` is that of a hash map.
+fn fold<const N: usize>(name: &str, prover: &InnerCpuProver<N>, kind: ChildVkKind, child: &Proof<SC>) -> Proof<SC> {
+    let child = std::slice::from_ref(child);
+    let traces = timed(name, || prover.generate_proving_ctx(child, kind, ProofsType::Vm, None, &()));
+    let key = prover.get_pk();
+    let device_key = Upstream::new(key.params.clone()).device().transport_pk_to_device(&key);
+    prove(name, &device_key, traces)
+}
+
+#[test]
+fn folds_of_every_layer_have_the_same_proofs() {
+    let keys = KeyCache::new(None).unwrap().proving().unwrap();
+    let segment = segment_to_fold(&keys);
+    let leaf = fold("leaf", keys.leaf(), ChildVkKind::App, &segment);
+    let internal = fold("internal for leaf", keys.internal_for_leaf(), ChildVkKind::Standard, &leaf);
+    let recursive = fold("internal recursive", keys.internal_recursive(), ChildVkKind::Standard, &internal);
+    fold("itself", keys.internal_recursive(), ChildVkKind::RecursiveSelf, &recursive);
+}
+
+/// The proof of a short execution under the parameters that the leaf takes.
+fn segment_to_fold(keys: &ProvingKeys) -> Proof<SC> {
+    let key = &keys.app().app_vm_pk;
+    let engine = Upstream::new(key.vm_pk.params.clone());
+    let device_key = engine.device().transport_pk_to_device(&*key.vm_pk);
+    let mut vm = Vm::new(engine, SdkVmCpuBuilder, key.vm_config.clone(), device_key).unwrap();
+    let exe = upstream_exe(&guest("fibonacci"), &key.vm_config).unwrap();
+    let stdin = Stdin { items: vec![10u64.to_le_bytes().to_vec()] };
+    let traces = first_segment(&mut vm, &exe, &stdin, u64::MAX);
+    let proof = timed("segment", || Swirl::new(vm.pk().params.clone()).prove(vm.pk(), traces).unwrap());
+    assert_verifies("segment", &keys.app_vk(), &proof);
+    proof
+}
