@@ -33,8 +33,15 @@ pub fn of_first_proof(log: &str) -> Vec<Phase> {
             inner.push(phase);
             continue;
         }
-        if phase.path == [FIRST] && phases.iter().any(|known| known.path == [FIRST]) {
-            break;
+        if phase.path == [FIRST] {
+            if phases.iter().any(|known| known.path[0] != FIRST) {
+                break;
+            }
+            // What was committed to before is a program or a circuit.
+            phases.clear();
+            let last = inner.iter().enumerate().rev();
+            let repeated = last.clone().find(|(i, phase)| inner[i + 1..].iter().any(|other| other.path == phase.path));
+            inner.drain(..repeated.map_or(0, |(i, _)| i + 1));
         }
         for phase in [phase].into_iter().chain(inner.drain(..)) {
             match phases.iter_mut().find(|known| known.path == phase.path) {
@@ -120,9 +127,12 @@ fn milliseconds(time: &str) -> Result<f64> {
 mod tests {
     use super::*;
 
-    /// Two proofs; the second is a fold, with upstream's phase around it.
+    /// A program and part of a circuit are committed to; two proofs, the second a fold, with upstream's phase around it.
     const LOG: &str = "\
   0.100000001s  WARN phalanx_worker: RAM gets short
+  2.000000001s  INFO commit:merkle_tree: phalanx_swirl::commit: close time.busy=1.02s time.idle=401ns
+  3.000000001s  INFO commit: phalanx_swirl::commit: close time.busy=1.50s time.idle=1.2µs
+  4.000000001s  INFO commit:merkle_tree: phalanx_swirl::commit: close time.busy=1.02s time.idle=401ns
  20.000000001s  INFO commit:stack: phalanx_swirl::commit: close time.busy=500ms time.idle=1.2µs
  29.161032381s  INFO commit:merkle_tree: phalanx_swirl::commit: close time.busy=9.02s time.idle=401ns
  29.261032381s  INFO commit: phalanx_swirl::commit: close time.busy=12.9s time.idle=1.2µs
