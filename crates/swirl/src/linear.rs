@@ -1,5 +1,7 @@
 //! Multilinear polynomials given by their values: what a round of a sumcheck over a product of two of them takes.
 
+use std::ops::AddAssign;
+
 use p3_field::PrimeCharacteristicRing;
 use rayon::prelude::*;
 
@@ -43,21 +45,25 @@ pub fn fold_coefficients(coefficients: &[EF], r: EF) -> Vec<EF> {
 /// From coefficients to values: of each index the sum over all indices whose bits are among its own.
 pub fn subset_sums(values: &mut [EF]) {
     let block = (2 * PAIRS).min(values.len());
-    values.par_chunks_exact_mut(block).for_each(|values| {
-        let mut half = 1;
-        while half < values.len() {
-            for pair in values.chunks_exact_mut(2 * half) {
-                let (low, high) = pair.split_at_mut(half);
-                low.iter().zip(high).for_each(|(low, high)| *high += *low);
-            }
-            half *= 2;
-        }
-    });
+    values.par_chunks_exact_mut(block).for_each(subset_sums_of_block);
     let mut half = block;
     while half < values.len() {
         for pair in values.chunks_exact_mut(2 * half) {
             let (low, high) = pair.split_at_mut(half);
             low.par_iter().zip(high).with_min_len(PAIRS).for_each(|(low, high)| *high += *low);
+        }
+        half *= 2;
+    }
+}
+
+/// [`subset_sums`] on one thread, of whatever can be added.
+#[inline(always)]
+pub fn subset_sums_of_block<A: Copy + AddAssign>(values: &mut [A]) {
+    let mut half = 1;
+    while half < values.len() {
+        for block in values.chunks_exact_mut(2 * half) {
+            let (low, high) = block.split_at_mut(half);
+            low.iter().zip(high).for_each(|(low, high)| *high += *low);
         }
         half *= 2;
     }

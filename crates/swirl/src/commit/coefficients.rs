@@ -7,6 +7,7 @@ use p3_field::{Field, PackedValue, PrimeCharacteristicRing};
 use rayon::prelude::*;
 
 use crate::{
+    linear::subset_sums_of_block,
     packing::{F, LOG_WIDTH, PackedF, WIDTH, transpose},
     skip_domain::SkipDomain,
 };
@@ -93,7 +94,7 @@ impl ToCoefficients {
         let len = self.domain.len();
         for (block, scratch) in vectors.chunks_exact_mut(len).zip(scratch.chunks_exact_mut(len)) {
             self.domain.interpolate(block);
-            subset_sums(block);
+            subset_sums_of_block(block);
             // Interpolation leaves coefficients in bit-reversed order; subset sums keep it.
             scratch.copy_from_slice(block);
             for (i, vector) in block.iter_mut().enumerate() {
@@ -115,19 +116,6 @@ impl ToCoefficients {
                 tiling.store(&mut vectors, out);
             }
         });
-    }
-}
-
-/// Of each index the sum over all indices whose bits are among its own.
-#[inline(always)]
-fn subset_sums(values: &mut [PackedF]) {
-    let mut half = 1;
-    while half < values.len() {
-        for block in values.chunks_exact_mut(2 * half) {
-            let (low, high) = block.split_at_mut(half);
-            low.iter().zip(high).for_each(|(low, high)| *high += *low);
-        }
-        half *= 2;
     }
 }
 
