@@ -4,13 +4,14 @@
 #   ./build.sh [--project DIR] [--target-dir DIR] [--out DIR]    defaults: this directory, DIR/target, DIR/elf
 #   ./build.sh --compiler                                       prints what would build, and builds nothing
 #
-# Needs a Rust compiler with the source of its standard library, because std is built for the guest as well:
+# Needs Rust 1.91 or newer, as OpenVM does, with the source of its standard library, because std is built for the guest as well:
 #   rustup toolchain install nightly --component rust-src          (preferred when it is there), or
 #   apt-get install rustc-web rust-web-src cargo-web lld           (Debian); rustup's rust-lld is taken before lld.
 # GUEST_RUSTC=/path/to/rustc chooses a compiler.
 set -eu
 
 target=riscv32im-risc0-zkvm-elf
+minor_min=91
 project=$(cd "$(dirname "$0")" && pwd -P)
 target_dir='' out='' only_compiler=false
 while [ $# -gt 0 ]; do
@@ -28,17 +29,25 @@ unset RUSTC RUSTFLAGS RUSTUP_TOOLCHAIN CARGO_BUILD_TARGET CARGO_TARGET_DIR RUSTC
 
 has_std_source() { [ -f "$("$1" --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/Cargo.lock" ]; }
 
+is_new_enough() {
+  minor=$("$1" --version 2>/dev/null) || return 1
+  minor=${minor#rustc 1.}
+  [ "${minor%%.*}" -ge "$minor_min" ] 2>/dev/null
+}
+
+will_do() { [ -x "$1" ] && has_std_source "$1" && is_new_enough "$1"; }
+
 find_rustc() {
   if [ -n "${GUEST_RUSTC:-}" ]; then echo "$GUEST_RUSTC"; return; fi
   nightly=$(rustup which rustc --toolchain nightly 2>/dev/null || true)
   for candidate in "$nightly" /usr/bin/rustc; do
-    if [ -x "$candidate" ] && has_std_source "$candidate"; then echo "$candidate"; return; fi
+    if will_do "$candidate"; then echo "$candidate"; return; fi
   done
 }
 
 rustc=$(find_rustc)
-if [ -z "$rustc" ] || ! has_std_source "$rustc"; then
-  echo "error: no Rust compiler with the source of its standard library${rustc:+: $rustc}" >&2
+if [ -z "$rustc" ] || ! will_do "$rustc"; then
+  echo "error: no Rust compiler from 1.$minor_min on with the source of its standard library${rustc:+: $rustc}" >&2
   echo "hint: rustup toolchain install nightly --component rust-src" >&2
   exit 1
 fi
