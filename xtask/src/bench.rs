@@ -38,7 +38,7 @@ struct Bench {
     title: &'static str,
     run: fn(&Lab, &Machine) -> Result<Section>,
     /// What it runs beside phalanx.
-    beside: Option<Beside>,
+    beside: &'static [Beside],
 }
 
 /// A program that only some benches run.
@@ -63,7 +63,7 @@ impl Beside {
     fn program(self, given: Option<PathBuf>, benches: &[&Bench]) -> Result<PathBuf> {
         match given {
             Some(given) => Ok(given),
-            None if benches.iter().any(|bench| bench.beside == Some(self)) => build::example(self.example()),
+            None if benches.iter().any(|bench| bench.beside.contains(&self)) => build::example(self.example()),
             None => Ok(PathBuf::new()),
         }
     }
@@ -74,42 +74,61 @@ static BENCHES: [Bench; 10] = [
         name: "receipt-1",
         title: "A receipt of one segment, against the SDK",
         run: |lab, _| receipt::one(lab),
-        beside: Some(Beside::Sdk),
+        beside: &[Beside::Sdk],
     },
     Bench {
         name: "receipt-many",
         title: "A receipt of four segments and more, against the SDK",
         run: |lab, _| receipt::many(lab),
-        beside: Some(Beside::Sdk),
+        beside: &[Beside::Sdk],
     },
     Bench {
         name: "prover",
         title: "Swirl against OpenVM's own prover: one segment",
         run: |lab, _| prover::one(lab),
-        beside: Some(Beside::Limits),
+        beside: &[Beside::Sdk, Beside::Limits],
     },
     Bench {
         name: "prover-many",
         title: "Swirl against OpenVM's own prover: eight segments",
         run: |lab, _| prover::many(lab),
-        beside: None,
+        beside: &[],
     },
-    Bench { name: "ram", title: "RAM: budget and predictions", run: |lab, _| ram::run(lab), beside: None },
-    Bench { name: "execute", title: "Execution and its checkpoints", run: |lab, _| execute::run(lab), beside: None },
-    Bench { name: "again", title: "The same job again", run: |lab, _| resume::again(lab), beside: None },
-    Bench { name: "kill", title: "After `kill -9`", run: |lab, _| resume::kill(lab), beside: None },
-    Bench { name: "allocator", title: "The allocator's settings", run: |lab, _| allocator::run(lab), beside: None },
+    Bench { name: "ram", title: "RAM: budget and predictions", run: |lab, _| ram::run(lab), beside: &[] },
+    Bench { name: "execute", title: "Execution and its checkpoints", run: |lab, _| execute::run(lab), beside: &[] },
+    Bench { name: "again", title: "The same job again", run: |lab, _| resume::again(lab), beside: &[] },
+    Bench { name: "kill", title: "After `kill -9`", run: |lab, _| resume::kill(lab), beside: &[] },
+    Bench { name: "allocator", title: "The allocator's settings", run: |lab, _| allocator::run(lab), beside: &[] },
     Bench {
         name: "config",
         title: "One VM configuration for all programs, against smaller ones",
         run: |lab, _| config::run(lab),
-        beside: Some(Beside::Sdk),
+        beside: &[Beside::Sdk],
     },
 ];
 
-/// Runs only when asked for, because it writes constants that decide where segments end.
-static CALIBRATE: Bench =
-    Bench { name: "calibrate", title: "Constants of the cost model", run: calibrate::run, beside: None };
+/// Whose constants are measured.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Prover {
+    Swirl,
+    Upstream,
+}
+
+/// Run only when asked for, because they write constants that decide where segments end.
+static CALIBRATE: [Bench; 2] = [
+    Bench {
+        name: "calibrate",
+        title: "Constants of the cost model",
+        run: |lab, machine| calibrate::run(lab, machine, "swirl"),
+        beside: &[],
+    },
+    Bench {
+        name: "calibrate-upstream",
+        title: "Constants of the cost model for OpenVM's own prover",
+        run: |lab, machine| calibrate::run(lab, machine, "upstream"),
+        beside: &[],
+    },
+];
 
 #[derive(Args)]
 pub struct BenchArgs {
@@ -118,9 +137,9 @@ pub struct BenchArgs {
     /// How often each variant runs; medians are over these
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// Measures the cost model's constants and writes them into the engine; runs no bench that is not named
-    #[arg(long)]
-    calibrate: bool,
+    /// Measures the cost model's constants for a prover and writes them into the engine; runs no bench that is not named
+    #[arg(long, value_name = "PROVER", num_args = 0..=1, require_equals = true, default_missing_value = "swirl")]
+    calibrate: Option<Prover>,
     /// Budgets for the bench `ram`
     #[arg(long, value_name = "SIZE", value_delimiter = ',', default_value = "6G,8G,12G")]
     ram: Vec<String>,
@@ -180,19 +199,24 @@ fn record(bench: &Bench, text: String) -> Result<()> {
         title: known.title,
         text: (known.name == bench.name).then(|| text.clone()),
     };
-    let parts: Vec<Part<'_>> = BENCHES.iter().chain([&CALIBRATE]).map(part).collect();
+    let parts: Vec<Part<'_>> = BENCHES.iter().chain(&CALIBRATE).map(part).collect();
     results::write(&parts)
 }
 
-fn chosen(names: &[String], calibrate: bool) -> Result<Vec<&'static Bench>> {
+fn chosen(names: &[String], calibrate: Option<Prover>) -> Result<Vec<&'static Bench>> {
     if let Some(unknown) = names.iter().find(|name| BENCHES.iter().all(|bench| bench.name != **name)) {
         bail!("there is no bench `{unknown}`: `x bench --list` shows them");
     }
     let is_chosen = |bench: &&Bench| match names {
-        [] => !calibrate,
+        [] => calibrate.is_none(),
         names => names.iter().any(|name| name == bench.name),
     };
-    Ok(BENCHES.iter().filter(is_chosen).chain(calibrate.then_some(&CALIBRATE)).collect())
+    let [swirl, upstream] = &CALIBRATE;
+    let calibrate = calibrate.map(|prover| match prover {
+        Prover::Swirl => swirl,
+        Prover::Upstream => upstream,
+    });
+    Ok(BENCHES.iter().filter(is_chosen).chain(calibrate).collect())
 }
 
 fn shown_path() -> String {
@@ -204,16 +228,16 @@ fn shown_path() -> String {
 mod tests {
     use super::*;
 
-    fn names(asked: &[&str], calibrate: bool) -> Result<Vec<&'static str>> {
+    fn names(asked: &[&str], calibrate: Option<Prover>) -> Result<Vec<&'static str>> {
         let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
         Ok(chosen(&asked, calibrate)?.into_iter().map(|bench| bench.name).collect())
     }
 
     #[test]
     fn constants_are_only_measured_when_asked_for() {
-        assert_eq!(names(&[], false).unwrap().len(), BENCHES.len());
-        assert_eq!(names(&[], true).unwrap(), ["calibrate"]);
-        assert_eq!(names(&["ram"], true).unwrap(), ["ram", "calibrate"]);
-        assert!(names(&["calibrate"], false).unwrap_err().to_string().contains("--list"));
+        assert_eq!(names(&[], None).unwrap().len(), BENCHES.len());
+        assert_eq!(names(&[], Some(Prover::Upstream)).unwrap(), ["calibrate-upstream"]);
+        assert_eq!(names(&["ram"], Some(Prover::Swirl)).unwrap(), ["ram", "calibrate"]);
+        assert!(names(&["calibrate"], None).unwrap_err().to_string().contains("--list"));
     }
 }

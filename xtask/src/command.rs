@@ -6,14 +6,19 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::OnceLock,
 };
 
 use anyhow::{Context, Result, bail};
 
-/// The repository.
+/// The repository: the parent of this crate's folder.
 pub fn root() -> &'static Path {
-    // The parent of this crate's folder; the crate is only ever run from its own checkout.
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository")
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        // What cargo says now comes first: checkouts that share a target directory share this binary too.
+        let ours = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        Path::new(&ours).parent().expect("xtask lies in the repository").to_owned()
+    })
 }
 
 /// Cargo, in the repository. The one that runs us, so that a `+toolchain` holds for everything below it.

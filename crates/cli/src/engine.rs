@@ -49,10 +49,9 @@ pub struct KeyFile {
 /// Who makes the proofs; both make the same.
 #[derive(clap::ValueEnum, Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub enum StarkProver {
-    /// The fast one
+    // Help on a value would put the help of the whole command into clap's long form.
     #[default]
     Swirl,
-    /// OpenVM's own, the reference
     Upstream,
 }
 

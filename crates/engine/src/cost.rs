@@ -2,15 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What the scheduler knows of a task's size. Fields that do not apply are 0.
+/// What the scheduler knows of a task's size; what that costs, the engine at hand says. Fields that do not apply are 0.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CostHint {
     /// Instructions of the segment (prove) or of the whole execution.
     pub cycles: u64,
-    /// Peak bytes as predicted when the segment was cut ([`SegmentReady::cost`](crate::SegmentReady)).
-    pub peak_bytes: u64,
-    /// CPU milliseconds as predicted when the segment was cut.
-    pub cpu_ms: u64,
+    /// Cells of the segment's main traces, heights padded to powers of two.
+    pub main_cells: u64,
+    /// Rows times interactions of the segment's AIRs, summed, with the same heights.
+    pub interaction_cells: u64,
+    /// Guest memory that the segment's proof reads, in bytes.
+    pub memory_bytes: u64,
     /// How many proofs a fold takes.
     pub children: u32,
     /// How many columns the proof of the segment opens (prove), or those of all segments below the fold together.

@@ -10,7 +10,7 @@ use crate::{CostHint, Fault};
 
 /// What every stored execution starts with: four bytes of magic, then the version as two little-endian bytes.
 const MAGIC: [u8; 4] = *b"PXEX";
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 const HEADER_BYTES: usize = 6;
 
 /// Longer artifacts are refused before they are looked at: a million segments take about 60 MiB.
@@ -124,7 +124,14 @@ mod tests {
     fn sample() -> Execution {
         let segment = |at: u64| SegmentEntry {
             digest: Digest::new([at as u8; 32]),
-            hint: CostHint { cycles: at, peak_bytes: at << 20, cpu_ms: 3 * at, children: 0, columns: 7 * at },
+            hint: CostHint {
+                cycles: at,
+                main_cells: at << 20,
+                interaction_cells: 3 * at,
+                memory_bytes: 5 * at,
+                children: 0,
+                columns: 7 * at,
+            },
         };
         Execution {
             cycles: 300,
@@ -141,17 +148,18 @@ mod tests {
     }
 
     #[test]
-    fn version_2_stays_readable() {
+    fn version_3_stays_readable() {
         // Laid out by hand from postcard's specification: varints, length-prefixed sequences, a digest as 32 plain bytes.
-        let mut bytes = b"PXEX\x02\x00".to_vec();
+        let mut bytes = b"PXEX\x03\x00".to_vec();
         bytes.extend([7, 0, 1, 0xaa, 1]);
         bytes.extend([5; 32]);
-        bytes.extend([7, 0x80, 0x01, 2, 0, 9, 0]);
+        bytes.extend([7, 0x80, 0x01, 2, 3, 0, 9, 0]);
         let execution = Execution::decode(&bytes).unwrap();
         assert_eq!(execution.cycles, 7);
         assert_eq!(execution.public_values, [0xaa]);
         assert_eq!(execution.segments[0].digest, Digest::new([5; 32]));
-        let hint = CostHint { cycles: 7, peak_bytes: 128, cpu_ms: 2, children: 0, columns: 9 };
+        let hint =
+            CostHint { cycles: 7, main_cells: 128, interaction_cells: 2, memory_bytes: 3, children: 0, columns: 9 };
         assert_eq!(execution.segments[0].hint, hint);
         assert_eq!(execution.encode(), bytes);
     }
@@ -176,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_length_larger_than_the_bytes_is_refused() {
-        let mut bytes = b"PXEX\x02\x00".to_vec();
+        let mut bytes = b"PXEX\x03\x00".to_vec();
         bytes.extend([0, 0, 0xff, 0xff, 0xff, 0xff, 0x7f]);
         assert!(matches!(Execution::decode(&bytes), Err(ExecutionError::Body(_))));
     }

@@ -1,4 +1,5 @@
-//! Swirl proves as upstream does: the same bytes for a segment of every committed guest, and for every layer of folds.
+//! Swirl proves as upstream does: the same bytes for a segment of every committed guest, for every layer of folds, and for what
+//! leads from a receipt to the hook of a program that verifies it.
 #![cfg(feature = "openvm")]
 
 #[path = "../../swirl/tests/common/mod.rs"]
@@ -6,28 +7,38 @@ mod common;
 mod support;
 
 use std::{
+    borrow::Borrow as _,
     collections::{BTreeMap, BTreeSet},
     fs,
+    sync::Arc,
     time::Instant,
 };
 
 use common::LeastWitness;
 use openvm_circuit::arch::{VirtualMachine, VmExecState, instructions::exe::VmExe};
 use openvm_continuations::{
-    circuit::inner::ProofsType,
-    prover::{ChildVkKind, InnerCpuProver},
+    circuit::{
+        deferral::{DEF_CIRCUIT_PVS_AIR_ID, DeferralCircuitPvs, hook::DeferralIoCommit},
+        inner::ProofsType,
+    },
+    prover::{
+        ChildVkKind, DeferralChildVkKind, DeferralCircuitProver, DeferralHookCpuProver, DeferralInnerCpuProver,
+        InnerCpuProver,
+    },
 };
-use openvm_cpu_backend::CpuBackend;
-use openvm_sdk::{F, SC};
+use openvm_cpu_backend::{CpuBackend, CpuDevice};
+use openvm_recursion_circuit::{system::VerifierSubCircuit, utils::poseidon2_hash_slice};
+use openvm_sdk::{F, SC, config::MAX_NUM_CHILDREN_LEAF};
 use openvm_sdk_config::SdkVmCpuBuilder;
 use openvm_stark_backend::{
-    StarkEngine,
+    ProverError, StarkEngine, SystemParams,
     codec::Encode as _,
-    keygen::types::MultiStarkVerifyingKey,
+    keygen::types::{MultiStarkProvingKey, MultiStarkVerifyingKey},
     proof::Proof,
-    prover::{AirProvingContext, DeviceDataTransporter as _, DeviceMultiStarkProvingKey, ProvingContext},
+    prover::{AirProvingContext, Coordinator, DeviceDataTransporter as _, DeviceMultiStarkProvingKey, ProvingContext},
 };
 use openvm_stark_sdk::config::{app_params_with_100_bits_security, baby_bear_poseidon2::BabyBearPoseidon2CpuEngine};
+use openvm_verify_stark_circuit::{DeferredVerifyTraceGenImpl, prover::DeferredVerifyCircuitProver};
 use phalanx_engine::{
     openvm::{
         chip_name,
@@ -36,6 +47,7 @@ use phalanx_engine::{
     },
     stdin::Stdin,
 };
+use phalanx_receipt::Receipt;
 use phalanx_swirl::SwirlEngine;
 use support::{
     cases::{Case, cases},
@@ -178,7 +190,103 @@ fn folds_of_every_layer_have_the_same_proofs() {
     fold("itself", keys.internal_recursive(), ChildVkKind::RecursiveSelf, &recursive);
 }
 
-/// The proof of a short execution under the parameters that the leaf takes.
+/// Proves with both and compares, where upstream asks for an engine and keeps the traces to itself.
+struct Both(Upstream);
+
+impl StarkEngine for Both {
+    type SC = SC;
+    type PB = PB;
+    type PD = CpuDevice<SC>;
+    type TS = LeastWitness;
+
+    fn new(params: SystemParams) -> Self {
+        Self(Upstream::new(params))
+    }
+
+    fn config(&self) -> &SC {
+        self.0.config()
+    }
+
+    fn device(&self) -> &CpuDevice<SC> {
+        self.0.device()
+    }
+
+    fn initial_transcript(&self) -> LeastWitness {
+        self.0.initial_transcript()
+    }
+
+    fn prover_from_transcript(&self, transcript: LeastWitness) -> Coordinator<SC, PB, CpuDevice<SC>, LeastWitness> {
+        self.0.prover_from_transcript(transcript)
+    }
+
+    fn prove(
+        &self,
+        key: &DeviceMultiStarkProvingKey<PB>,
+        traces: ProvingContext<PB>,
+    ) -> Result<Proof<SC>, ProverError<Self>> {
+        Ok(prove("deferral", key, traces))
+    }
+}
+
+/// What says that a receipt holds, for a program that asks: the proof that it verifies, the folds of it, and the hook.
+#[test]
+fn deferral_and_hook_proofs_are_the_same() {
+    let keys = KeyCache::new(None).unwrap().deferral().unwrap().circuits;
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../receipt/tests/golden/fibonacci-20.receipt");
+    let receipt = Receipt::decode(&fs::read(golden).unwrap()).unwrap();
+    let circuit = &keys.circuits[0];
+
+    let verify = <VerifyStark as DeferralCircuitProver<SC>>::from_pk(circuit.def_circuit_pk.as_ref().clone());
+    let proof = timed("verify-stark", || verify.prove(&receipt.proof));
+    let io = io_commit(&proof);
+
+    let prefix = &circuit.agg_prefix_pk;
+    let leaf = deferral_folds(verify.get_vk(), &prefix.leaf, false);
+    let proof = deferral_fold("deferral leaf", &leaf, DeferralChildVkKind::DeferralCircuit, proof);
+    let internal = deferral_folds(leaf.get_vk(), &prefix.internal_for_leaf, false);
+    let proof = deferral_fold("deferral internal", &internal, DeferralChildVkKind::DeferralAggregation, proof);
+    let recursive = deferral_folds(internal.get_vk(), &keys.def_internal_recursive_pk, true);
+    let proof = deferral_fold("deferral recursive", &recursive, DeferralChildVkKind::DeferralAggregation, proof);
+
+    let itself = recursive.get_vk_commit(true).cached_commit.into();
+    let hook = DeferralHookCpuProver::from_pk::<Upstream>(recursive.get_vk(), itself, keys.def_hook_pk.clone());
+    let proof = timed("hook", || hook.prove::<Both>(proof, vec![io]).unwrap());
+
+    let agg = KeyCache::new(None).unwrap().deferral().unwrap().agg.prefix.leaf;
+    let folds = InnerCpuProver::<MAX_NUM_CHILDREN_LEAF>::from_pk::<Upstream>(
+        hook.get_vk(),
+        agg,
+        false,
+        Some(hook.get_cached_commit()),
+    );
+    let proof = std::slice::from_ref(&proof);
+    timed("leaf of the hook", || folds.agg_prove::<Both>(proof, ChildVkKind::App, ProofsType::Deferral, None)).unwrap();
+}
+
+type VerifyStark = DeferredVerifyCircuitProver<Both, VerifierSubCircuit<1>, DeferredVerifyTraceGenImpl>;
+
+fn deferral_folds(
+    child: Arc<MultiStarkVerifyingKey<SC>>,
+    key: &Arc<MultiStarkProvingKey<SC>>,
+    verifies_itself: bool,
+) -> DeferralInnerCpuProver {
+    DeferralInnerCpuProver::from_pk::<Upstream>(child, key.clone(), verifies_itself)
+}
+
+fn deferral_fold(name: &str, folds: &DeferralInnerCpuProver, kind: DeferralChildVkKind, child: Proof<SC>) -> Proof<SC> {
+    timed(name, || folds.agg_prove::<Both>(&[child], kind, None)).unwrap()
+}
+
+/// What went into a deferral circuit and what came out, as the hook takes them: the input together with the commitments
+/// to constants that the proof names.
+fn io_commit(proof: &Proof<SC>) -> DeferralIoCommit<F> {
+    let values: &DeferralCircuitPvs<F> = proof.public_values[DEF_CIRCUIT_PVS_AIR_ID].as_slice().borrow();
+    let cached = proof.trace_vdata.iter().flatten().flat_map(|trace| &trace.cached_commitments);
+    let committed: Vec<F> = std::iter::once(&values.input_commit).chain(cached).flatten().copied().collect();
+    (poseidon2_hash_slice(&committed).0, values.output_commit)
+}
+
+/// The proof of a short execution under the parameters and with the chips of every segment, which the leaf takes.
 fn segment_to_fold(keys: &ProvingKeys) -> Proof<SC> {
     let key = &keys.app().app_vm_pk;
     let engine = Upstream::new(key.vm_pk.params.clone());
@@ -187,7 +295,5 @@ fn segment_to_fold(keys: &ProvingKeys) -> Proof<SC> {
     let exe = upstream_exe(&guest("fibonacci"), &key.vm_config).unwrap();
     let stdin = Stdin { items: vec![10u64.to_le_bytes().to_vec()] };
     let traces = first_segment(&mut vm, &exe, &stdin, u64::MAX);
-    let proof = timed("segment", || Swirl::new(vm.pk().params.clone()).prove(vm.pk(), traces).unwrap());
-    assert_verifies("segment", &keys.app_vk(), &proof);
-    proof
+    prove("segment", vm.pk(), traces)
 }

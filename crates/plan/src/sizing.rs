@@ -27,6 +27,10 @@ pub const SIMULATED_SEGMENTS_MAX: u64 = 512;
 /// shorter segments.
 pub const SEGMENT_BYTES_HEADROOM_PERCENT: u64 = 15;
 
+/// A size that the user asks for is only refused when even a guest that takes so much less memory per cycle than usual would
+/// not fit; one that takes more has segments that end earlier.
+const LEAN_PERCENT: u64 = 15;
+
 /// A known number of cycles is also cut into up to this many equal segments.
 const EQUAL_SEGMENTS_MAX: u64 = 32;
 
@@ -155,19 +159,28 @@ fn choose_for(
             if request.slots.is_none() && slots > 1 && slots > count {
                 break;
             }
-            let needed_bytes = needed_bytes(calibration, segment_cycles, slots, join_bytes);
+            let proof_bytes = match request.segment_cycles {
+                Some(_) => lean_bytes(calibration, segment_cycles),
+                None => segment_bytes_max(calibration, segment_cycles),
+            };
+            let proofs_bytes = proof_bytes.saturating_mul(slots.into());
+            let needed_bytes = proofs_bytes.max(join_bytes).saturating_add(calibration.base_bytes);
             if needed_bytes > ram_bytes {
                 if least.is_none_or(|(least_bytes, ..)| needed_bytes <= least_bytes) {
                     least = Some((needed_bytes, segment_cycles, slots));
                 }
                 break;
             }
-            let scenario = Scenario { cycles, segment_cycles, slots, cores: request.cores, ram_bytes };
+            let typical_bytes = calibration.prove_peak_bytes(segment_cycles).saturating_mul(slots.into());
+            let simulated_ram_bytes = ram_bytes.max(typical_bytes.saturating_add(calibration.base_bytes));
+            let scenario =
+                Scenario { cycles, segment_cycles, slots, cores: request.cores, ram_bytes: simulated_ram_bytes };
             let predicted_wall_ms = predicted_wall_ms(calibration, shape, scenario)?;
             if best.is_none_or(|best| predicted_wall_ms < best.predicted_wall_ms) {
                 best = Some(Sizing {
                     segment_cycles_max: segment_cycles,
-                    segment_bytes_max: segment_bytes_max(calibration, segment_cycles),
+                    segment_bytes_max: segment_bytes_max(calibration, segment_cycles)
+                        .min((ram_bytes - calibration.base_bytes) / u64::from(slots)),
                     slots,
                     predicted_wall_ms,
                 });
@@ -203,10 +216,10 @@ fn check(request: &SizingRequest) -> Result<(), SizingError> {
     Ok(())
 }
 
-/// RAM for the engine and either `slots` proofs at once or the largest join.
-fn needed_bytes(calibration: &Calibration, segment_cycles: u64, slots: u32, join_bytes: u64) -> u64 {
-    let proofs_bytes = segment_bytes_max(calibration, segment_cycles).saturating_mul(slots.into());
-    proofs_bytes.max(join_bytes).saturating_add(calibration.base_bytes)
+/// What a segment of so many cycles takes of a guest that takes little.
+fn lean_bytes(calibration: &Calibration, segment_cycles: u64) -> u64 {
+    let peak_bytes = calibration.prove_peak_bytes(segment_cycles);
+    peak_bytes - peak_bytes / 100 * LEAN_PERCENT
 }
 
 /// Slots past the first count that keeps all cores busy cannot make anything end earlier.

@@ -153,6 +153,18 @@ fn the_users_numbers_are_kept() {
 }
 
 #[test]
+fn a_size_that_the_user_asks_for_may_use_all_the_ram_there_is() {
+    let of =
+        |ram_gib| choose(&SizingRequest { segment_cycles: Some(1_000_000), slots: Some(1), ..request(ram_gib, 1) });
+    // 5 GiB as usual and 2 for the engine, without headroom.
+    assert_eq!(of(7).unwrap().segment_bytes_max, 5 * GIB);
+    let roomy = of(64).unwrap();
+    assert!(roomy.segment_bytes_max > 5 * GIB && roomy.segment_bytes_max < 6 * GIB, "{roomy:?}");
+    let Err(SizingError::RamTooSmall { needed_bytes, .. }) = of(6) else { panic!("even a lean guest takes more") };
+    assert!((6 * GIB..7 * GIB).contains(&needed_bytes), "{needed_bytes}");
+}
+
+#[test]
 fn impossible_requests_are_refused() {
     let refuse = |request| choose(&request).unwrap_err();
     assert_eq!(refuse(request(64, 0)), SizingError::NoCores);

@@ -29,7 +29,6 @@ use super::{
 };
 use crate::command::root;
 
-const FILE: &str = "crates/engine/src/openvm/calibration.json";
 /// More than any machine has: the constants that would say what fits are what is measured here.
 const RAM: &str = "1024G";
 /// 30 million instructions.
@@ -38,16 +37,17 @@ const EXECUTED_FIBONACCI_N: u64 = 2_000_000;
 const EXECUTED_NUMBERS: u32 = 40_000;
 
 /// Measures, fits, writes the file and says what changed.
-pub fn run(lab: &Lab, machine: &Machine) -> Result<Section> {
-    let path = root().join(FILE);
-    let read = |text: &str| serde_json::from_str::<Value>(text).with_context(|| format!("{FILE} is not JSON"));
-    let before = read(&fs::read_to_string(&path).with_context(|| format!("cannot read {FILE}"))?)?;
-    let kept = Kept::of(&before).with_context(|| format!("cannot take over what is not measured from {FILE}"))?;
+pub fn run(lab: &Lab, machine: &Machine, prover: &str) -> Result<Section> {
+    let file = format!("crates/engine/src/openvm/calibration/{prover}.json");
+    let path = root().join(&file);
+    let read = |text: &str| serde_json::from_str::<Value>(text).with_context(|| format!("{file} is not JSON"));
+    let before = read(&fs::read_to_string(&path).with_context(|| format!("cannot read {file}"))?)?;
+    let kept = Kept::of(&before).with_context(|| format!("cannot take over what is not measured from {file}"))?;
     let (execute_cycles_per_ms, execute_bytes) = execution(lab)?;
     let mut section = Section::default();
     let (mut samples, mut is_typical) = (Vec::new(), Vec::new());
     for case in cases(lab)? {
-        if let Some((sample, command)) = measured(lab, &case)? {
+        if let Some((sample, command)) = measured(lab, &case, prover)? {
             samples.push(sample);
             is_typical.push(case.is_typical);
             section.commands.push(command);
@@ -65,11 +65,11 @@ pub fn run(lab: &Lab, machine: &Machine) -> Result<Section> {
     let (constants, models) = constants(&measured, &kept)?;
     section.tables = vec![jobs(&samples, &models), fits(&models)];
     let text = constants.text();
-    fs::write(&path, &text).with_context(|| format!("cannot write {FILE}"))?;
+    fs::write(&path, &text).with_context(|| format!("cannot write {file}"))?;
     for [constant, old, new] in changes(&before, &read(&text)?) {
         println!("{constant:<42} {old:>20} -> {new}");
     }
-    println!("wrote {FILE}: build again to use it, and prove with a new store, because segments may end elsewhere");
+    println!("wrote {file}: build again to use it, and prove with a new store, because segments may end elsewhere");
     section.notes.push(
         "Peaks and CPU times of proofs are sums over the segments of a run. The last coefficient of CPU times of proofs is \
          what happens once in a process, such as building provers; predictions leave it out."
@@ -79,11 +79,11 @@ pub fn run(lab: &Lab, machine: &Machine) -> Result<Section> {
 }
 
 /// Runs a case; nothing if it has more segments than are worth proving.
-fn measured(lab: &Lab, case: &Case) -> Result<Option<(Sample, String)>> {
+fn measured(lab: &Lab, case: &Case, prover: &str) -> Result<Option<(Sample, String)>> {
     let Case { job, segment_cycles, segments_max, .. } = case;
     let segment_cycles = segment_cycles.to_string();
     let cut = ["--segment-cycles", segment_cycles.as_str()];
-    let alone = [&cut[..], &["--jobs", "1", "--ram", RAM]].concat();
+    let alone = [&cut[..], &["--prover", prover, "--jobs", "1", "--ram", RAM]].concat();
     let name = format!("{}, cut at {segment_cycles}", job.name);
     let mut runs = Vec::new();
     let mut size = None;

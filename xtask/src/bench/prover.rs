@@ -54,6 +54,7 @@ pub fn one(lab: &Lab) -> Result<Section> {
     let small_options = ["--segment-cycles", cycles.as_str(), "--jobs", "1"];
     let runs = in_turns(lab, &small, &small_options, 1, &mut section)?;
     one_segment(&small, &runs, &mut section, &mut rows)?;
+    sdk_faults(lab, &small, runs.swirl, &mut section, &mut rows)?;
 
     let large = lab.fibonacci(LARGE)?;
     let cycles = lab.cycles(&large)?.to_string();
@@ -152,9 +153,28 @@ fn one_segment(job: &Job, runs: &Runs, section: &mut Section, rows: &mut Vec<Vec
         task.at_least(job, section, limit);
         rows.push(task.row(job, seconds));
     }
-    let faults = whole_receipt(job, runs, section, rows)?;
+    whole_receipt(job, runs, section, rows)
+}
+
+/// Page faults beside those of the plain SDK, whose allocator gives back what it frees. Both provers of phalanx share an
+/// allocator that does not.
+fn sdk_faults(lab: &Lab, job: &Job, swirl: Vec<Ran>, section: &mut Section, rows: &mut Vec<Vec<String>>) -> Result<()> {
+    let mut sdk = lab.sdk(job, None);
+    println!("$ {}", with_settings(&sdk));
+    let runs = (0..lab.rounds).map(|_| json(&mut sdk)).collect::<Result<_>>()?;
+    section.commands.push(with_settings(&sdk));
+    judge_faults(job, &Runs { upstream: runs, swirl }, section, rows)
+}
+
+fn judge_faults(job: &Job, runs: &Runs, section: &mut Section, rows: &mut Vec<Vec<String>>) -> Result<()> {
+    let faults = Compared::new("minor page faults, with the plain SDK as upstream", runs, minor_faults)?;
+    rows.push(faults.row(job, counts));
     faults.at_most(job, section, FAULTS_PART_MAX);
     Ok(())
+}
+
+fn minor_faults(runs: &[Ran]) -> Result<Vec<f64>> {
+    Ok(runs.iter().map(|ran| ran.minor_faults as f64).collect())
 }
 
 /// CPU time of each kind of task, then the whole receipt.
@@ -162,20 +182,19 @@ fn many_segments(job: &Job, runs: &Runs, section: &mut Section, rows: &mut Vec<V
     for task in compared_tasks(runs, |task| format!("CPU, all of {}", task.kind), |task| task.cpu_ms)? {
         rows.push(task.row(job, seconds));
     }
-    whole_receipt(job, runs, section, rows).map(drop)
+    whole_receipt(job, runs, section, rows)
 }
 
-/// What the process took. Gives its page faults, which not every bench judges.
-fn whole_receipt(job: &Job, runs: &Runs, section: &mut Section, rows: &mut Vec<Vec<String>>) -> Result<Compared> {
+/// What the process took.
+fn whole_receipt(job: &Job, runs: &Runs, section: &mut Section, rows: &mut Vec<Vec<String>>) -> Result<()> {
     let wall = Compared::new("whole receipt", runs, |runs| numbers(runs, "wall_ms"))?;
     let cpu = Compared::new("whole receipt, CPU", runs, |runs| numbers(runs, "cpu_ms"))?;
     let peak = Compared::new("peak RSS", runs, |runs| numbers(runs, "peak_rss_bytes"))?;
-    let faults = |runs: &[Ran]| Ok(runs.iter().map(|ran| ran.minor_faults as f64).collect());
-    let faults = Compared::new("minor page faults", runs, faults)?;
+    let faults = Compared::new("minor page faults", runs, minor_faults)?;
     rows.extend([wall.row(job, seconds), cpu.row(job, seconds), peak.row(job, gibs), faults.row(job, counts)]);
     wall.at_least(job, section, RECEIPT_RATIO_MIN);
     peak.at_most(job, section, PEAK_PART_MAX);
-    Ok(faults)
+    Ok(())
 }
 
 /// Whether swirl proves the job in one segment with no more RAM than it must fit in.
@@ -277,12 +296,13 @@ mod tests {
         let runs = Runs { upstream: vec![run(290_000, 10.0, 1_000)], swirl: vec![run(100_000, 11.0, 100)] };
         let (mut section, mut rows) = (Section::default(), Vec::new());
         one_segment(&job(), &runs, &mut section, &mut rows).unwrap();
+        judge_faults(&job(), &runs, &mut section, &mut rows).unwrap();
         let expected = [
             ("fibonacci 7: segment proof, upstream / swirl", "2.90 ×", false),
             ("fibonacci 7: fold, layer 0, upstream / swirl", "2.90 ×", true),
             ("fibonacci 7: whole receipt, upstream / swirl", "2.90 ×", false),
             ("fibonacci 7: peak RSS, swirl / upstream", "1.10 ×", false),
-            ("fibonacci 7: minor page faults, swirl / upstream", "0.10 ×", true),
+            ("fibonacci 7: minor page faults, with the plain SDK as upstream, swirl / upstream", "0.10 ×", true),
         ];
         assert_eq!(verdicts(&section), expected);
         assert_eq!(rows[0], ["fibonacci 7", "segment proof", "29.0 s", "10.0 s", "2.90 ×"]);

@@ -47,7 +47,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroU32>,
 
-    /// Who makes the proofs; they are the same
+    /// Who makes the proofs, which are the same: swirl is fast, upstream is OpenVM's own
     #[arg(long, value_name = "NAME", value_enum, default_value_t)]
     prover: StarkProver,
 

@@ -3,7 +3,10 @@
 use phalanx_plan::{FoldCost, ProveCost, SealCost, Task};
 use serde::{Deserialize, Serialize};
 
-use super::cost_model::CostModel;
+use super::{
+    Prover,
+    cost_model::{CostModel, Size},
+};
 use crate::{Cost, CostHint};
 
 /// What is known of segments before any has run, in cycles.
@@ -42,8 +45,12 @@ pub(super) struct Calibration {
 
 impl Calibration {
     /// The constants as committed.
-    pub fn committed() -> Self {
-        serde_json::from_str(include_str!("calibration.json")).expect("a test of this crate reads calibration.json")
+    pub fn committed(prover: Prover) -> Self {
+        let constants = match prover {
+            Prover::Swirl => include_str!("calibration/swirl.json"),
+            Prover::Upstream => include_str!("calibration/upstream.json"),
+        };
+        serde_json::from_str(constants).expect("a test of this crate reads the constants of each prover")
     }
 
     /// The constants as sizing reads them.
@@ -67,7 +74,10 @@ impl Calibration {
         let all = u32::MAX;
         match task {
             Task::Execute(_) => on(1, self.execute_bytes, hint.cycles / self.execute_cycles_per_ms.max(1)),
-            Task::Prove => on(all, hint.peak_bytes, hint.cpu_ms),
+            Task::Prove => {
+                let size = Size::of(hint);
+                on(all, self.segment.peak_bytes(&size).saturating_add(hint.memory_bytes), self.segment.cpu_ms(&size))
+            }
             Task::Fold { layer } => match self.folds.get((*layer as usize).min(self.folds.len().saturating_sub(1))) {
                 Some(cost) => on(all, cost.peak_bytes(hint.children, hint.columns), cost.cpu_ms(hint.children.max(1))),
                 None => Cost::default(),
@@ -83,8 +93,25 @@ mod tests {
 
     #[test]
     fn the_committed_constants_are_read_and_cover_every_layer() {
-        let calibration = Calibration::committed();
-        assert_eq!(calibration.folds.len(), super::super::fold::ARITIES.len());
-        assert_eq!(calibration.for_sizing().check(), Ok(()));
+        for prover in [Prover::Swirl, Prover::Upstream] {
+            let calibration = Calibration::committed(prover);
+            assert_eq!(calibration.folds.len(), super::super::fold::ARITIES.len());
+            assert_eq!(calibration.for_sizing().check(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_segment_costs_what_it_did_when_it_was_cut() {
+        let calibration = Calibration::committed(Prover::Swirl);
+        let size = Size { main_cells: 100_000_000, interaction_cells: 30_000_000, ..Size::default() };
+        let hint = CostHint {
+            main_cells: size.main_cells,
+            interaction_cells: size.interaction_cells,
+            memory_bytes: 5,
+            ..CostHint::default()
+        };
+        let cost = calibration.cost(&Task::Prove, &hint);
+        assert_eq!(cost.peak_bytes, calibration.segment.peak_bytes(&size) + 5);
+        assert_eq!(cost.cpu_ms, calibration.segment.cpu_ms(&size));
     }
 }

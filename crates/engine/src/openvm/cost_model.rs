@@ -3,9 +3,12 @@
 //! Both are affine in two sizes: the cells of the main traces, which the prover holds and reads a fixed number of times, and
 //! the leaves of the fraction tree of LogUp-GKR, one for each row and interaction, padded to a power of two. Memory has two
 //! peaks, that of LogUp-GKR, which follows the leaves, and that of commitment and opening, which follows the cells; the
-//! larger counts. The constants are measured by `cargo xtask bench --calibrate` and committed in `calibration.json`.
+//! larger counts. The constants are measured by `cargo xtask bench --calibrate` and committed in
+//! `calibration/`.
 
 use serde::{Deserialize, Serialize};
+
+use crate::CostHint;
 
 /// The size of one segment's traces, heights padded to powers of two.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -23,6 +26,12 @@ pub(super) struct Size {
 }
 
 impl Size {
+    /// As recorded when the segment was cut; what a cost does not depend on is 0.
+    pub fn of(hint: &CostHint) -> Self {
+        let CostHint { main_cells, interaction_cells, columns, .. } = *hint;
+        Self { main_cells, interaction_cells, columns, ..Self::default() }
+    }
+
     /// Leaves of the fraction tree.
     pub fn gkr_leaves(&self) -> u64 {
         self.interaction_cells.next_power_of_two()

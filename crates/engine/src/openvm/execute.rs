@@ -197,8 +197,9 @@ impl<'a> Run<'a> {
         let size = self.setup.airs.size(&heights);
         let hint = CostHint {
             cycles: self.cycles,
-            peak_bytes: self.setup.model.peak_bytes(&size) + self.memory_bytes,
-            cpu_ms: self.setup.model.cpu_ms(&size),
+            main_cells: size.main_cells,
+            interaction_cells: size.interaction_cells,
+            memory_bytes: self.memory_bytes,
             children: 0,
             columns: size.columns,
         };

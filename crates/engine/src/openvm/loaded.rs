@@ -80,7 +80,7 @@ impl Loaded {
         Self {
             prover,
             cache,
-            calibration: Calibration::committed(),
+            calibration: Calibration::committed(prover),
             table: VmTable::committed(),
             keys: OnceLock::new(),
             warming: Once::new(),

@@ -40,7 +40,7 @@ impl Engine for Costs {
     fn cost(&self, task: &Task, hint: &CostHint) -> Cost {
         let peak_bytes = match task {
             Task::Execute(_) => 20,
-            Task::Prove => hint.peak_bytes,
+            Task::Prove => hint.memory_bytes,
             Task::Fold { .. } => 10 * u64::from(hint.children),
             Task::Seal => 15,
         };
@@ -62,10 +62,9 @@ fn execution(segments: u32) -> Execution {
         digest: Digest::of(&index.to_le_bytes()),
         hint: CostHint {
             cycles: 10,
-            peak_bytes: 20 + u64::from(index * 7 % 60),
-            cpu_ms: 0,
-            children: 0,
+            memory_bytes: 20 + u64::from(index * 7 % 60),
             columns: u64::MAX,
+            ..CostHint::default()
         },
     };
     let segments: Vec<_> = (0..segments).map(segment).collect();

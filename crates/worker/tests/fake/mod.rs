@@ -142,10 +142,9 @@ fn segment_hint(seed: u8, index: u32) -> CostHint {
     let random = Digest::of(&[&[seed], &index.to_le_bytes()[..]].concat());
     CostHint {
         cycles: 1000 + u64::from(index),
-        peak_bytes: 100 + u64::from(random.as_bytes()[0]),
-        cpu_ms: 1,
-        children: 0,
+        memory_bytes: 100 + u64::from(random.as_bytes()[0]),
         columns: 100,
+        ..CostHint::default()
     }
 }
 
@@ -181,11 +180,11 @@ impl Engine for FakeEngine {
     fn cost(&self, task: &Task, hint: &CostHint) -> Cost {
         let peak_bytes = match task {
             Task::Execute(_) => 50,
-            Task::Prove => hint.peak_bytes,
+            Task::Prove => hint.memory_bytes,
             Task::Fold { .. } => 40 * u64::from(hint.children),
             Task::Seal => 30,
         };
-        Cost { peak_bytes, cores: 0, cpu_ms: hint.cpu_ms, device_bytes: 0 }
+        Cost { peak_bytes, cores: 0, cpu_ms: 1, device_bytes: 0 }
     }
 
     fn run(&self, task: &Task, inputs: &Inputs<'_>, ctx: &RunContext<'_>) -> Result<Artifact, TaskError> {
