@@ -1,3 +1,5 @@
+//! What each event does to a task, at the edges.
+
 use super::*;
 
 const NOW: u64 = 1_000_000;
