@@ -2,7 +2,10 @@
 //!
 //! Everything else is one text for both: only TEXT and BIGINT, placeholders `$1`, partial indices, `ON CONFLICT`.
 
-use std::{pin::Pin, time::Duration};
+use std::{
+    pin::Pin,
+    time::{Duration, SystemTime},
+};
 
 use sqlx::{
     Any, AnyPool, AssertSqlSafe, Executor, Transaction,
@@ -55,11 +58,11 @@ impl Dialect {
         }
     }
 
-    /// Milliseconds since 1970 by the database's clock.
-    const fn now(self) -> &'static str {
+    /// Milliseconds since 1970 by the database's clock, as an SQL expression; none if the clock is this machine's.
+    const fn now(self) -> Option<&'static str> {
         match self {
-            Self::Sqlite => "CAST(unixepoch('subsec') * 1000 AS BIGINT)",
-            Self::Postgres => "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+            Self::Sqlite => None,
+            Self::Postgres => Some("CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"),
         }
     }
 }
@@ -70,8 +73,8 @@ pub struct Database {
     dialect: Dialect,
     writes: AnyPool,
     reads: AnyPool,
-    /// An SQL expression.
-    now: String,
+    /// See [`Dialect::now`].
+    now: Option<String>,
 }
 
 impl Database {
@@ -99,7 +102,7 @@ impl Database {
         };
         let writes = options().max_connections(1).connect(&url).await?;
         let reads = options().max_connections(SQLITE_READERS_MAX).connect(&url).await?;
-        Ok(Self { dialect: Dialect::Sqlite, writes, reads, now: Dialect::Sqlite.now().to_owned() })
+        Ok(Self { dialect: Dialect::Sqlite, writes, reads, now: Dialect::Sqlite.now().map(str::to_owned) })
     }
 
     async fn postgres(url: &str) -> Result<Self, QueueError> {
@@ -109,13 +112,13 @@ impl Database {
             dialect: Dialect::Postgres,
             writes: pool.clone(),
             reads: pool,
-            now: Dialect::Postgres.now().to_owned(),
+            now: Dialect::Postgres.now().map(str::to_owned),
         })
     }
 
     /// The same database with another clock, for tests that move time themselves: an SQL expression.
     pub fn with_clock(self, now: &str) -> Self {
-        Self { now: now.to_owned(), ..self }
+        Self { now: Some(now.to_owned()), ..self }
     }
 
     /// Which database.
@@ -131,9 +134,18 @@ impl Database {
     /// A transaction that will write, and the time at which it began.
     pub(crate) async fn begin(&self) -> Result<(Transaction<'static, Any>, u64), QueueError> {
         let mut transaction = self.writes.begin_with(self.dialect.begin()).await?;
-        let now = format!("SELECT {}", self.now);
-        let now_ms: i64 = sqlx::query_scalar(AssertSqlSafe(now)).fetch_one(&mut *transaction).await?;
-        Ok((transaction, now_ms.unsigned_abs()))
+        let now_ms = match &self.now {
+            Some(now) => {
+                let query = sqlx::query_scalar(AssertSqlSafe(format!("SELECT {now}")));
+                let now_ms: i64 = query.fetch_one(&mut *transaction).await?;
+                now_ms.unsigned_abs()
+            }
+            None => {
+                let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+            }
+        };
+        Ok((transaction, now_ms))
     }
 }
 

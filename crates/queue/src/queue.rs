@@ -246,12 +246,12 @@ impl Change {
     /// Each parent has one child less to wait for. Its edges are read only now, after the child's row was locked: whoever
     /// announces a parent locks its children first, so either it sees this result or this sees its edges.
     async fn wake_parents(&mut self, job: JobId, child: &str) -> Result<(), QueueError> {
-        let query = "SELECT DISTINCT parent FROM edges WHERE job = $1 AND child = $2 ORDER BY parent";
-        let query = sqlx::query_scalar(query).bind(job.to_string()).bind(child.to_owned());
-        let parents: Vec<String> = query.fetch_all(&mut *self.transaction).await?;
-        for parent in parents {
-            Box::pin(self.step(job, &parent, Event::ChildDone)).await?;
-        }
+        // What `Event::ChildDone` does, for all parents at once.
+        let query = "UPDATE tasks SET waiting_on = waiting_on - 1, \
+                     state = CASE WHEN state = 'pending' AND waiting_on = 1 THEN 'ready' ELSE state END \
+                     WHERE job = $1 AND id IN (SELECT parent FROM edges WHERE job = $1 AND child = $2)";
+        let query = sqlx::query(query).bind(job.to_string()).bind(child.to_owned());
+        query.execute(&mut *self.transaction).await?;
         Ok(())
     }
 
