@@ -68,12 +68,14 @@ impl Change {
             return Ok(None);
         }
         let kinds: Vec<String> = offer.kinds.iter().map(|kind| format!("'{}'", kind.name())).collect();
+        // Conditions on other tables are scalar: a join would sort all ready tasks for the sake of one.
         let query = format!(
             "SELECT job, id, spec, ram_bytes, {columns} FROM tasks AS t WHERE state = 'ready' AND kind IN ({kinds}) \
              AND engine = $1 AND ram_bytes <= $2 AND run_after_ms <= $3 \
-             AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.job = t.job AND a.task = t.id AND a.worker = $4 \
-                 AND a.outcome = 'bad_proof' AND a.ended_ms > $5) \
-             AND NOT EXISTS (SELECT 1 FROM tenants WHERE tenants.name = t.tenant AND tenants.running_max <= \
+             AND (t.bad_proofs = 0 OR COALESCE((SELECT MAX(a.ended_ms) FROM attempts AS a WHERE a.job = t.job \
+                 AND a.task = t.id AND a.worker = $4 AND a.outcome = 'bad_proof'), 0) <= $5) \
+             AND ((SELECT running_max FROM tenants WHERE name = t.tenant) IS NULL \
+                 OR (SELECT running_max FROM tenants WHERE name = t.tenant) > \
                  (SELECT COUNT(*) FROM tasks AS r WHERE r.state = 'running' AND r.tenant = t.tenant)) \
              ORDER BY priority DESC, rank, job, place LIMIT 1{lock}",
             columns = row::COLUMNS,
