@@ -110,9 +110,10 @@ impl Database {
         let options = options.after_connect(|connection, _| {
             Box::pin(async move {
                 // Every query here follows an index, and the best task is the first of one. Without statistics of what came
-                // a moment ago the planner would rather sort all that is ready, and plan that anew each time.
+                // a moment ago the planner would rather sort all that is ready, and plan that anew each time. Its estimates
+                // of a plan that has no choice are so high that it would compile it, too.
                 let settings = "SET enable_sort = off; SET enable_bitmapscan = off; SET enable_seqscan = off; \
-                                SET plan_cache_mode = force_generic_plan;";
+                                SET plan_cache_mode = force_generic_plan; SET jit = off;";
                 connection.execute(settings).await.map(drop)
             })
         });
