@@ -40,6 +40,12 @@ impl Bench {
         Self { queue: Queue::new(database), clock, _folder: None }
     }
 
+    /// Limits how many tasks of a tenant run at once.
+    pub async fn limit_tenant(&self, name: &str, running_max: i64) {
+        let query = sqlx::query("INSERT INTO tenants (name, running_max) VALUES ($1, $2)");
+        query.bind(name.to_owned()).bind(running_max).execute(&self.clock).await.unwrap();
+    }
+
     /// Moves time.
     pub async fn set_clock(&self, now_ms: u64) {
         let text = format!("UPDATE clock SET now_ms = {now_ms}");
