@@ -13,6 +13,8 @@ use crate::{
 
 /// Inputs that one task may have.
 const INPUTS_MAX: usize = 64;
+/// Bytes that are kept of what a worker says of a failure.
+const DETAIL_BYTES_MAX: usize = 4 << 10;
 /// Bytes that a task's spec may have.
 const SPEC_BYTES_MAX: usize = 64 << 10;
 
@@ -114,7 +116,7 @@ impl Queue {
         verdict: Verdict,
         detail: &str,
     ) -> Result<(), QueueError> {
-        let event = Event::Failed { fence: fence.clone(), verdict, detail: detail.to_owned() };
+        let event = Event::Failed { fence: fence.clone(), verdict, detail: kept(detail) };
         self.one_step(job, task, event).await
     }
 
@@ -234,7 +236,7 @@ impl Change {
                     self.end_job(job, JobState::Done, None, Some(output)).await?;
                 }
                 Effect::JobFailed(failure) => {
-                    self.end_job(job, JobState::Failed, Some((id, &failure)), None).await?;
+                    self.end_job(job, JobState::Failed, Some((Some(id), &failure)), None).await?;
                 }
                 // Workers look again soon; see `claim`.
                 Effect::BecameReady => {}
@@ -260,7 +262,7 @@ impl Change {
         &mut self,
         job: JobId,
         state: JobState,
-        failure: Option<(&str, &str)>,
+        failure: Option<(Option<&str>, &str)>,
         output: Option<Digest>,
     ) -> Result<bool, QueueError> {
         let ended = sqlx::query(
@@ -269,7 +271,7 @@ impl Change {
         )
         .bind(job.to_string())
         .bind(state.name())
-        .bind(failure.map(|(task, _)| task.to_owned()))
+        .bind(failure.and_then(|(task, _)| task.map(str::to_owned)))
         .bind(failure.map(|(_, text)| text.to_owned()))
         .bind(output.map(|output| output.to_string()))
         .bind(millis(self.now_ms))
@@ -473,6 +475,12 @@ const fn order(position: Position) -> (i64, i64) {
         Position::Execute => (FOLDS + 1, 0),
         Position::Prove { index } => (FOLDS + 2, index as i64),
     }
+}
+
+/// What a worker says of a failure, as the database can hold it: PostgreSQL takes no zero bytes, and a guest may print any.
+fn kept(detail: &str) -> String {
+    let end = detail.floor_char_boundary(DETAIL_BYTES_MAX);
+    detail[..end].replace('\0', "\u{fffd}")
 }
 
 fn at_most(what: &'static str, got: usize, max: usize) -> Result<(), QueueError> {

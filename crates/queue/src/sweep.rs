@@ -86,7 +86,7 @@ impl Change {
         let late: Vec<String> = query.fetch_all(&mut *self.transaction).await?;
         let mut ended = 0;
         for job in late.iter().cloned() {
-            let failure = ("execute", "the deadline passed before the job was done");
+            let failure = (None, "the deadline passed before the job was done");
             ended += u64::from(self.end_job(row::job_id(job)?, JobState::Failed, Some(failure), None).await?);
         }
         Ok((ended, late.len()))

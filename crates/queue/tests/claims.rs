@@ -46,6 +46,27 @@ async fn no_more_than_the_tenant_may(bench: Bench) {
     assert!(claim("cyd").await.is_some());
 }
 
+async fn any_words(bench: Bench) {
+    let id = bench.queue.submit(&job("panics")).await.unwrap().job;
+    let claimed = bench.queue.claim(&offer("ada")).await.unwrap().unwrap();
+    let words = format!("panicked:\0{}", "é".repeat(10_000));
+    bench.queue.fail(id, claimed.position, &claimed.fence, Verdict::FailJob, &words).await.unwrap();
+    let view = bench.queue.job(id).await.unwrap();
+    let failure = view.failure.unwrap();
+    assert!(failure.starts_with("panicked:\u{fffd}é") && failure.len() < 5_000, "{} bytes", failure.len());
+    assert_eq!(view.failed_task.as_deref(), Some("execute"));
+}
+
+#[tokio::test]
+async fn a_failure_is_kept_whatever_the_worker_says_on_sqlite() {
+    any_words(Bench::sqlite().await).await;
+}
+
+#[tokio::test]
+async fn a_failure_is_kept_whatever_the_worker_says_on_postgres() {
+    any_words(Bench::postgres().await).await;
+}
+
 #[tokio::test]
 async fn a_task_goes_to_a_worker_that_it_fits_on_sqlite() {
     only_what_fits(Bench::sqlite().await).await;

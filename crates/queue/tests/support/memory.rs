@@ -175,7 +175,7 @@ impl Memory {
         }
         for job in 0..self.jobs.len() {
             if self.jobs[job].deadline_ms.is_some_and(|deadline_ms| deadline_ms <= self.now_ms) {
-                self.end(job, JobState::Failed, Some(Position::Execute), None);
+                self.end(job, JobState::Failed, None, None);
             }
         }
     }
