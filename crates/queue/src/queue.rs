@@ -13,8 +13,6 @@ use crate::{
 
 /// Inputs that one task may have.
 const INPUTS_MAX: usize = 64;
-/// Bytes that are kept of what a worker says of a failure.
-const DETAIL_BYTES_MAX: usize = 4 << 10;
 /// Bytes that a task's spec may have.
 const SPEC_BYTES_MAX: usize = 64 << 10;
 
@@ -116,7 +114,7 @@ impl Queue {
         verdict: Verdict,
         detail: &str,
     ) -> Result<(), QueueError> {
-        let event = Event::Failed { fence: fence.clone(), verdict, detail: kept(detail) };
+        let event = Event::Failed { fence: fence.clone(), verdict, detail: row::kept(detail) };
         self.one_step(job, task, event).await
     }
 
@@ -378,7 +376,7 @@ impl Change {
         let children = self.children(job, task).await?;
         let undone = children.iter().filter(|(_, is_done)| !is_done).count();
         let new = Task::new(u32::try_from(undone).unwrap_or(u32::MAX), task.is_last);
-        let (rank, place) = order(task.position);
+        let (rank, place) = row::order(task.position);
         let inserted = sqlx::query(
             "INSERT INTO tasks (job, id, kind, rank, place, tenant, priority, engine, ram_bytes, spec, is_last, state, \
              waiting_on, attempt, failures, bad_proofs, run_after_ms) \
@@ -465,42 +463,6 @@ impl Change {
     }
 }
 
-/// The columns `rank` and `place`: the order of [`Position`] as two numbers.
-const fn order(position: Position) -> (i64, i64) {
-    const FOLDS: i64 = 1 << 32;
-    match position {
-        Position::Seal => (0, 0),
-        // The higher layer first.
-        Position::Fold { layer, index } => (FOLDS - layer as i64, index as i64),
-        Position::Execute => (FOLDS + 1, 0),
-        Position::Prove { index } => (FOLDS + 2, index as i64),
-    }
-}
-
-/// What a worker says of a failure, as the database can hold it: PostgreSQL takes no zero bytes, and a guest may print any.
-fn kept(detail: &str) -> String {
-    let end = detail.floor_char_boundary(DETAIL_BYTES_MAX);
-    detail[..end].replace('\0', "\u{fffd}")
-}
-
 fn at_most(what: &'static str, got: usize, max: usize) -> Result<(), QueueError> {
     if got <= max { Ok(()) } else { Err(QueueError::TooLarge { what, got: got as u64, max: max as u64 }) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rank_and_place_are_in_the_order_of_positions() {
-        let mut positions = vec![Position::Seal, Position::Execute];
-        for index in [0, 1, 9] {
-            positions.push(Position::Prove { index });
-            positions.extend([0, 1, u32::MAX].map(|layer| Position::Fold { layer, index }));
-        }
-        let mut by_columns = positions.clone();
-        positions.sort_unstable();
-        by_columns.sort_by_key(|position| order(*position));
-        assert_eq!(by_columns, positions);
-    }
 }

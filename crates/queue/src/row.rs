@@ -11,6 +11,8 @@ use crate::{
     task::{Lease, State, Task},
 };
 
+/// Bytes that are kept of what a worker says of a failure.
+const DETAIL_BYTES_MAX: usize = 4 << 10;
 /// The columns that [`read`] wants, in its order.
 pub const COLUMNS: &str = "state, waiting_on, attempt, failures, bad_proofs, run_after_ms, worker, lease_until_ms, output, \
                            is_last";
@@ -123,4 +125,40 @@ pub fn millis(ms: u64) -> i64 {
 fn small(row: &AnyRow, column: &'static str) -> Result<u32, QueueError> {
     let value: i64 = row.try_get(column)?;
     u32::try_from(value).map_err(|_| QueueError::Corrupt { what: column, value: value.to_string() })
+}
+
+/// The columns `rank` and `place`: the order of [`Position`] as two numbers.
+pub const fn order(position: Position) -> (i64, i64) {
+    const FOLDS: i64 = 1 << 32;
+    match position {
+        Position::Seal => (0, 0),
+        // The higher layer first.
+        Position::Fold { layer, index } => (FOLDS - layer as i64, index as i64),
+        Position::Execute => (FOLDS + 1, 0),
+        Position::Prove { index } => (FOLDS + 2, index as i64),
+    }
+}
+
+/// What a worker says of a failure, as the database can hold it: PostgreSQL takes no zero bytes, and a guest may print any.
+pub fn kept(detail: &str) -> String {
+    let end = detail.floor_char_boundary(DETAIL_BYTES_MAX);
+    detail[..end].replace('\0', "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rank_and_place_are_in_the_order_of_positions() {
+        let mut positions = vec![Position::Seal, Position::Execute];
+        for index in [0, 1, 9] {
+            positions.push(Position::Prove { index });
+            positions.extend([0, 1, u32::MAX].map(|layer| Position::Fold { layer, index }));
+        }
+        let mut by_columns = positions.clone();
+        positions.sort_unstable();
+        by_columns.sort_by_key(|position| order(*position));
+        assert_eq!(by_columns, positions);
+    }
 }
