@@ -11,23 +11,25 @@ use std::{
 use serde_json::Value;
 
 /// `(crate, what it may depend on)`; what those depend on, it may depend on too.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("claim", &[]),
     ("receipt", &["claim"]),
     ("plan", &["claim"]),
     ("store", &["claim"]),
     ("swirl", &[]),
     ("engine", &["receipt", "plan", "swirl"]),
-    ("queue", &["plan"]),
-    ("worker", &["engine", "plan", "store", "queue"]),
-    ("gateway", &["queue"]),
+    ("api", &["plan"]),
+    ("client", &["api"]),
+    ("queue", &["api"]),
+    ("worker", &["engine", "plan", "store", "client"]),
+    ("gateway", &["queue", "store", "receipt"]),
     ("cli", &["worker", "gateway"]),
     ("python", &["engine", "plan", "store"]),
     ("xtask", &[]),
 ];
 
 /// Crates that build and test without the prover.
-const LIGHT: [&str; 6] = ["claim", "receipt", "plan", "store", "queue", "gateway"];
+const LIGHT: [&str; 8] = ["claim", "receipt", "plan", "store", "api", "client", "queue", "gateway"];
 /// What makes up the prover.
 const PROVER: [&str; 4] = ["openvm-sdk", "openvm-circuit", "openvm-continuations", "openvm-cpu-backend"];
 

@@ -2,10 +2,10 @@
 
 use core::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A BLAKE3 digest, 32 bytes. Written as 64 lower-case hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A BLAKE3 digest, 32 bytes. Written as 64 lower-case hexadecimal digits, in JSON too; binary formats hold the bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
@@ -73,6 +73,36 @@ impl FromStr for Digest {
     }
 }
 
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            return deserializer.deserialize_str(Text);
+        }
+        <[u8; 32]>::deserialize(deserializer).map(Self)
+    }
+}
+
+/// Reads the hexadecimal form.
+struct Text;
+
+impl de::Visitor<'_> for Text {
+    type Value = Digest;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a digest of 64 hexadecimal digits")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Digest, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString;
@@ -90,6 +120,15 @@ mod tests {
         // https://github.com/BLAKE3-team/BLAKE3/blob/master/test_vectors/test_vectors.json
         let empty = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
         assert_eq!(Digest::of(b"").to_string(), empty);
+    }
+
+    #[test]
+    fn json_has_the_text_and_refuses_what_is_none() {
+        let digest = Digest::of(b"phalanx");
+        let json = serde_json::to_string(&digest).unwrap();
+        assert_eq!(json, alloc::format!("\"{digest}\""));
+        assert_eq!(serde_json::from_str::<Digest>(&json).unwrap(), digest);
+        assert!(serde_json::from_str::<Digest>("\"00\"").unwrap_err().to_string().contains("this text has 2 bytes"));
     }
 
     #[test]
