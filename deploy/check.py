@@ -1,16 +1,24 @@
-"""Checks the Helm chart: lints and renders it with Helm's own library, and holds every object against Kubernetes' schemas.
+"""Checks the Helm chart and the Grafana dashboard.
 
-In: the chart beside this file and the values in its ci/. Out: a line for each case; exit 1 when one is wrong.
-Needs the packages in check-requirements.txt; check.sh installs them. Asks no cluster and no network.
+The chart is linted and rendered with Helm's own library, and every object held against Kubernetes' schemas. The dashboard is
+read by Grafana's own types and its queries by promtool. In: the files beside this one. Out: a line for each case; exit 1 when
+one is wrong. Needs the packages in check-requirements.txt and promtool; check.sh sees to both. Asks no cluster and no network.
 """
 
+import json
+import os
 import pathlib
+import subprocess
 import sys
+import tempfile
 
+import grafana_foundation_sdk.cog.plugins
+import grafana_foundation_sdk.models.dashboard
 import helm_python
 import kubernetes_validate
 import yaml
 
+DASHBOARD = pathlib.Path(__file__).parent / "grafana" / "phalanx.json"
 CHART = pathlib.Path(__file__).parent / "helm" / "phalanx"
 # The oldest version that Chart.yaml allows, and the newest whose schemas we have.
 VERSIONS = ["1.27", "1.37"]
@@ -57,6 +65,25 @@ def faults(values):
     return wrong, len(seen), custom
 
 
+def check_dashboard():
+    """Reads the dashboard as Grafana does, and its queries as Prometheus does. Whether both went well."""
+    grafana_foundation_sdk.cog.plugins.register_default_plugins()
+    raw = json.loads(DASHBOARD.read_text())
+    board = grafana_foundation_sdk.models.dashboard.Dashboard.from_json(raw)
+    queries = [target["expr"] for panel in raw["panels"] for target in panel.get("targets", [])]
+    rules = [
+        {"record": f"query:{number}", "expr": query.replace("$__rate_interval", "5m").replace("$job", ".+")}
+        for number, query in enumerate(queries)
+    ]
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}, file)
+        file.flush()
+        tool = [os.environ.get("PROMTOOL", "promtool"), "check", "rules", file.name]
+        done = subprocess.run(tool, capture_output=True, text=True, check=False)
+    print(done.stderr if done.returncode else f"grafana: {len(board.panels)} panels, {len(queries)} queries")
+    return done.returncode == 0
+
+
 def main():
     cases = {"defaults": {}}
     for path in sorted((CHART / "ci").glob("*-values.yaml")):
@@ -78,7 +105,7 @@ def main():
             print(f"helm: {values} is not refused")
         is_wrong = True
     print(f"helm: {len(REFUSED)} wrong values refused")
-    return is_wrong
+    return not check_dashboard() or is_wrong
 
 
 if __name__ == "__main__":
