@@ -10,18 +10,22 @@
 //! - What to do next is decided by a pure state machine (`schedule`); threads, clocks and files only carry it out.
 #![forbid(unsafe_code)]
 
+mod attempt;
 mod error;
 mod event;
 mod finished;
+pub mod fleet;
 mod found;
 mod gauge;
 mod job;
+pub mod measure;
 mod memory;
 mod pool;
 mod prove;
 mod ram;
 mod schedule;
 mod sink;
+mod threads;
 mod work;
 
 pub use error::JobError;

@@ -19,10 +19,13 @@ use phalanx_store::Store;
 use rayon::ThreadPool;
 
 use crate::{
-    JobError, JobSpec, Observer, PoolConfig, PoolEvent, TaskName, TaskRecord, found,
+    JobError, JobSpec, Observer, PoolConfig, PoolEvent, TaskName, TaskRecord,
+    attempt::{self, Failure},
+    found,
     gauge::Gauge,
     memory::Watch,
-    schedule::{Effect, Event, Failure, Given, Goal, Limits, Outcome, Schedule, Start},
+    schedule::{Effect, Event, Given, Goal, Limits, Outcome, Schedule, Start},
+    threads::Ran,
     work::{self, Ended, Gate, Made, Message, StoreSource, Surroundings},
 };
 
@@ -167,7 +170,7 @@ impl<'a> Pool<'a> {
                 None => Event::LookedUp { task, output: None },
             });
         }
-        Ok(Event::LookedUp { task, output: found::output(store, key, work::output_kind(task.kind))? })
+        Ok(Event::LookedUp { task, output: found::output(store, key, attempt::output_kind(task.kind))? })
     }
 
     fn start(&mut self, start: Start) -> Result<(), JobError> {
@@ -210,7 +213,7 @@ impl<'a> Pool<'a> {
     }
 
     fn ended(&mut self, ended: Ended) -> Result<Event, JobError> {
-        let Ended { task, result, started, ended, cpu_ms, measured_peak_bytes } = ended;
+        let Ended { task, ran: Ran { result, started, ended, cpu_ms, measured_peak_bytes } } = ended;
         self.cpu_ms = self.cpu_ms.saturating_add(cpu_ms);
         let Some((start, _threads)) = self.running.remove(&task) else {
             return Err(JobError::Pool(format!("{task} ended twice")));

@@ -12,7 +12,6 @@ use std::{
 
 use phalanx_claim::Digest;
 use phalanx_engine::{Artifact, ArtifactSink, Event, TaskError};
-use phalanx_store::{Store, StoreError};
 
 /// How many artifacts and events may wait; then the task does.
 const WAITING_MAX: usize = 4;
@@ -41,20 +40,20 @@ impl ArtifactSink for Sink {
     }
 }
 
-/// Runs `task` and stores what it puts. Out: what the task returned, and what became of its artifacts: only if they are
-/// all stored, the result is worth anything.
+/// Runs `task` and stores what it puts with `put`. Out: what the task returned, and what became of its artifacts and events:
+/// only if all were taken, the result is worth anything.
 ///
 /// # Errors
 /// When there is no thread to be had; then the task did not run.
-pub fn beside<T>(
-    store: &Store,
-    tell: impl Fn(Event) + Send,
+pub fn beside<T, E: Send>(
+    put: impl Fn(Artifact) -> Result<(), E> + Send,
+    tell: impl Fn(Event) -> Result<(), E> + Send,
     task: impl FnOnce(&Sink) -> T,
-) -> io::Result<(T, Result<(), StoreError>)> {
+) -> io::Result<(T, Result<(), E>)> {
     thread::scope(|scope| {
         let (sender, receiver) = sync_channel(WAITING_MAX);
         let writer = thread::Builder::new().name("phalanx-sink".into());
-        let writer = writer.spawn_scoped(scope, move || write(store, &receiver, tell))?;
+        let writer = writer.spawn_scoped(scope, move || write(&receiver, put, tell))?;
         let sink = Sink(sender);
         let result = task(&sink);
         drop(sink);
@@ -62,12 +61,16 @@ pub fn beside<T>(
     })
 }
 
-/// Ends with the task, or with the first artifact that cannot be stored.
-fn write(store: &Store, items: &Receiver<Item>, tell: impl Fn(Event)) -> Result<(), StoreError> {
+/// Ends with the task, or with the first artifact that cannot be stored or event that cannot be passed on.
+fn write<E>(
+    items: &Receiver<Item>,
+    put: impl Fn(Artifact) -> Result<(), E>,
+    tell: impl Fn(Event) -> Result<(), E>,
+) -> Result<(), E> {
     for item in items {
         match item {
-            Item::Artifact(artifact) => drop(store.put(artifact.kind, &artifact.bytes)?),
-            Item::Event(event) => tell(event),
+            Item::Artifact(artifact) => put(artifact)?,
+            Item::Event(event) => tell(event)?,
         }
     }
     Ok(())
@@ -78,8 +81,13 @@ mod tests {
     use std::{fs, sync::Mutex};
 
     use phalanx_claim::ArtifactKind;
+    use phalanx_store::{Store, StoreError};
 
     use super::*;
+
+    fn put(store: &Store) -> impl Fn(Artifact) -> Result<(), StoreError> {
+        |artifact| store.put(artifact.kind, &artifact.bytes).map(drop)
+    }
 
     fn artifact(byte: u8) -> Artifact {
         Artifact { kind: ArtifactKind::Pages, bytes: vec![byte; 100] }
@@ -94,8 +102,9 @@ mod tests {
             let Event::Cycles(count) = event else { panic!("{event:?} was never told") };
             let there = (0..count).all(|byte| store.contains(&artifact(byte as u8).digest()).unwrap());
             heard.lock().unwrap().push((count, there));
+            Ok(())
         };
-        let (result, stored) = beside(&store, tell, |sink| {
+        let (result, stored) = beside(put(&store), tell, |sink| {
             for byte in 0..20 {
                 assert_eq!(sink.put(artifact(byte)).unwrap(), artifact(byte).digest());
                 sink.tell(Event::Cycles(u64::from(byte) + 1));
@@ -116,7 +125,7 @@ mod tests {
         let _ = fs::remove_dir_all(folder.path().join("artifacts"));
         fs::write(folder.path().join("artifacts"), "in the way").unwrap();
         let (put, stored) = beside(
-            &store,
+            put(&store),
             |event| panic!("{event:?} must not be told"),
             |sink| {
                 sink.put(artifact(1)).unwrap();

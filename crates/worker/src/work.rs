@@ -3,27 +3,24 @@
 //! In: a [`Start`] and what surrounds it. Out: messages to the pool. It owns all it touches, so it may outlive the pool.
 
 use std::{
-    any::Any,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, PoisonError, mpsc::Sender},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use phalanx_claim::{ArtifactKind, Digest};
-use phalanx_engine::{ArtifactSource, CancelToken, Engine, Event, Inputs, RunContext, SourceError, TaskError};
-use phalanx_plan::TaskKind;
+use phalanx_engine::{ArtifactSource, CancelToken, Engine, Event, SourceError};
 use phalanx_store::{Store, StoreError};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::ThreadPool;
 
 use crate::{
-    TaskName, found,
-    gauge::{Gauge, thread_cpu_ns},
-    schedule::{Failure, Start},
-    sink,
+    TaskName,
+    attempt::{Attempt, Failure},
+    found,
+    gauge::Gauge,
+    schedule::Start,
+    threads::{self, Ran},
 };
 
-/// Stack of a worker thread. Provers recurse; the memory is only reserved, not touched.
-const STACK_BYTES: usize = 16 << 20;
 /// How often a paused execution looks whether it was cancelled.
 const GATE_POLL: Duration = Duration::from_millis(50);
 
@@ -38,11 +35,7 @@ pub enum Message {
 /// A task that is over, well or not.
 pub struct Ended {
     pub task: TaskName,
-    pub result: Result<Made, Failure>,
-    pub started: Instant,
-    pub ended: Instant,
-    pub cpu_ms: u64,
-    pub measured_peak_bytes: Option<u64>,
+    pub ran: Ran<Made>,
 }
 
 /// The result of a task, recorded.
@@ -67,51 +60,36 @@ pub struct Surroundings {
 
 /// Starts a task on threads of its own and returns them. Dropping the threads lets the task end by itself.
 pub fn start(surroundings: Surroundings, start: Start) -> Result<ThreadPool, rayon::ThreadPoolBuildError> {
-    let name = start.task.to_string();
-    let threads = ThreadPoolBuilder::new()
-        .num_threads(start.cores)
-        .stack_size(STACK_BYTES)
-        .thread_name(move |thread| format!("{name} {thread}"))
-        .build()?;
-    threads.spawn(move || {
-        let started = Instant::now();
-        let ticket = surroundings.gauge.begin();
-        // Whatever a panic leaves behind is dropped here; the store only takes whole artifacts.
-        let result = catch_unwind(AssertUnwindSafe(|| run(&surroundings, &start)))
-            .unwrap_or_else(|panic| Err(Failure::Engine(format!("panicked: {}", panic_text(&*panic)))));
-        let measured_peak_bytes = surroundings.gauge.end(ticket);
-        // The threads are as old as the task, so their CPU time is the task's.
-        let cpu_ms = rayon::broadcast(|_| thread_cpu_ns()).into_iter().sum::<u64>() / 1_000_000;
-        let ended = Ended { task: start.task, result, started, ended: Instant::now(), cpu_ms, measured_peak_bytes };
-        // Nobody listens any more: the job was cancelled and the result, if any, is recorded.
-        let _ = surroundings.messages.send(Message::Ended(ended));
-    });
-    Ok(threads)
+    let (task, cores, gauge) = (start.task, start.cores, surroundings.gauge.clone());
+    let messages = surroundings.messages.clone();
+    threads::start(
+        task.to_string(),
+        cores,
+        gauge,
+        move || run(&surroundings, &start),
+        // Nobody may listen any more: the job was cancelled and the result, if any, is recorded.
+        move |ran| drop(messages.send(Message::Ended(Ended { task, ran }))),
+    )
 }
 
 fn run(surroundings: &Surroundings, start: &Start) -> Result<Made, Failure> {
     let Surroundings { engine, store, stop, .. } = surroundings;
-    let source = StoreSource(store);
-    let inputs = Inputs { digests: &start.inputs, source: &source };
     let messages = surroundings.messages.clone();
-    let tell = move |event| drop(messages.send(Message::Event(event)));
-    let (ran, stored) = sink::beside(store, tell, |sink| {
-        let events = |event| {
-            if start.task == TaskName::EXECUTE {
-                sink.tell(event);
-                surroundings.gate.wait(stop);
-            }
-        };
-        engine.run(&start.work, &inputs, &RunContext { sink, cancel: stop, events: &events })
-    })
-    .map_err(|error| Failure::Verdict(TaskError::Retry(format!("no thread to store with: {error}"))))?;
-    // Another attempt would meet the same full disk, so that decides over the task's own verdict.
-    stored.map_err(|error| Failure::Store(error.to_string()))?;
-    let artifact = ran.map_err(Failure::Verdict)?;
-    let expected = output_kind(start.task.kind);
-    if artifact.kind != expected {
-        return Err(Failure::Engine(format!("made an artifact of kind {}, not {expected}", artifact.kind)));
-    }
+    let attempt = Attempt {
+        engine: &**engine,
+        task: &start.work,
+        inputs: &start.inputs,
+        source: &StoreSource(store),
+        stop,
+    };
+    let artifact = attempt.run(
+        |artifact| store.put(artifact.kind, &artifact.bytes).map(drop),
+        move |event| {
+            drop(messages.send(Message::Event(event)));
+            Ok::<_, StoreError>(())
+        },
+        || surroundings.gate.wait(stop),
+    )?;
     let record = || {
         let made = store.put(artifact.kind, &artifact.bytes)?;
         // Kept before it is recorded: what a killed job recorded is there when it goes on.
@@ -124,30 +102,22 @@ fn run(surroundings: &Surroundings, start: &Start) -> Result<Made, Failure> {
         keep(surroundings, &output)?;
         Ok::<_, StoreError>(output)
     };
-    let output = record().map_err(|error| Failure::Store(error.to_string()))?;
+    let output = record()?;
     // Another run of the same task may have been first; then its artifact is the result, and the pool reads that.
     let is_ours = output == artifact.digest();
     let execution = (start.task == TaskName::EXECUTE && is_ours).then_some(artifact.bytes);
     Ok(Made { output, execution })
 }
 
-/// Adds an artifact to the job's root.
-pub fn keep(surroundings: &Surroundings, digest: &Digest) -> Result<(), StoreError> {
-    surroundings.root.as_deref().map_or(Ok(()), |root| surroundings.store.pin(root, &[*digest]))
-}
-
-/// What a task makes.
-pub const fn output_kind(kind: TaskKind) -> ArtifactKind {
-    match kind {
-        TaskKind::Execute => ArtifactKind::Execution,
-        TaskKind::Prove | TaskKind::Fold => ArtifactKind::Proof,
-        TaskKind::Seal => ArtifactKind::Receipt,
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
     }
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message")
+/// Adds an artifact to the job's root.
+pub fn keep(surroundings: &Surroundings, digest: &Digest) -> Result<(), StoreError> {
+    surroundings.root.as_deref().map_or(Ok(()), |root| surroundings.store.pin(root, &[*digest]))
 }
 
 /// Holds the execution back while proofs catch up.

@@ -12,14 +12,14 @@ use phalanx_engine::CancelToken;
 use phalanx_plan::{Scenario, simulate};
 use phalanx_receipt::Receipt;
 use phalanx_store::Store;
-use phalanx_worker::{JobReport, JobSpec, finished, prove};
+use phalanx_worker::{JobReport, JobSpec, finished, measure, prove};
 
 use super::job::{JobArgs, Limits, Machine, Plan, open_store, read_program, store_failed};
 use crate::{
     display::Display,
     engine::{Prover, StarkProver},
     error::{Error, Result},
-    interrupt, measure, paths,
+    interrupt, paths,
     printer::{Printer, Talk},
     progress::row,
     report::{ProveReport, ReceiptFacts},
@@ -153,7 +153,7 @@ impl Run<'_> {
 }
 
 /// `<stem>.receipt` in the current directory.
-fn default_output(elf: &Path) -> PathBuf {
+pub fn default_output(elf: &Path) -> PathBuf {
     Path::new(elf.file_stem().unwrap_or(elf.as_os_str())).with_added_extension("receipt")
 }
 

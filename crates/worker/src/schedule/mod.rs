@@ -12,11 +12,11 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use phalanx_claim::Digest;
-use phalanx_engine::{Cost, CostHint, Engine, Execution, SegmentEntry, SegmentReady, TaskError};
+use phalanx_engine::{Cost, CostHint, Engine, Execution, SegmentEntry, SegmentReady};
 use phalanx_plan::{Budget, ExecuteParams, FoldNode, FoldPlanner, Position, Task, TaskKey, TaskKind};
 
 use self::node::{Known, Node, Running, Segment, State};
-use crate::{JobError, TaskName};
+use crate::{JobError, TaskName, attempt::Failure};
 
 /// A task that failed by itself is started this many times at most.
 pub const ATTEMPTS_MAX: u32 = 3;
@@ -70,17 +70,6 @@ pub enum Event {
     Settled,
     /// The user wants it to end.
     Cancelled,
-}
-
-/// How a task failed.
-#[derive(Debug)]
-pub enum Failure {
-    /// The engine's own verdict.
-    Verdict(TaskError),
-    /// The engine did what no engine may: panicked, or returned the wrong kind of artifact.
-    Engine(String),
-    /// The result could not be stored.
-    Store(String),
 }
 
 /// What the shell is to do.

@@ -4,8 +4,8 @@ use phalanx_claim::Digest;
 use phalanx_engine::{SourceError, TaskError};
 use phalanx_plan::TaskKind;
 
-use super::{ATTEMPTS_MAX, BAD_PROOFS_MAX, Effect, Failure, REWINDS_MAX, Schedule, State, engine_broke};
-use crate::{JobError, TaskName};
+use super::{ATTEMPTS_MAX, BAD_PROOFS_MAX, Effect, REWINDS_MAX, Schedule, State, engine_broke};
+use crate::{JobError, TaskName, attempt::Failure};
 
 /// Who makes an input.
 enum Producer {

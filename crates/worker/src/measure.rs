@@ -17,7 +17,8 @@ use phalanx_engine::{
     SourceError, TaskError,
 };
 use phalanx_plan::{ExecuteParams, Task};
-use phalanx_worker::{JobError, TaskName};
+
+use crate::{JobError, TaskName};
 
 /// How often a long measurement says how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(5);
