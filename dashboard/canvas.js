@@ -37,7 +37,7 @@ export class Canvas {
     if (this.element.width !== wide || this.element.height !== high) Object.assign(this.element, { width: wide, height: high });
     this.context.setTransform(scale, 0, 0, scale, 0, 0);
     this.context.clearRect(0, 0, width, height);
-    this.context.font = '11px ui-sans-serif, system-ui, sans-serif';
+    this.context.font = `11px ${getComputedStyle(document.body).fontFamily}`;
     this.context.textBaseline = 'middle';
     this.draw(this.context, width, height, colours());
   }
@@ -46,7 +46,7 @@ export class Canvas {
 /** The page's colours, by the names that style.css gives them. */
 export function colours() {
   const style = getComputedStyle(document.documentElement);
-  const names = ['text', 'quiet', 'line', 'ground', 'raised', 'accent', 'accent-soft', 'pending', 'ready', 'running', 'done', 'dead', 'cancelled', 'on-fill'];
+  const names = ['text', 'quiet', 'line', 'ground', 'raised', 'accent', 'accent-soft', 'pending', 'ready', 'running', 'done', 'done-fill', 'dead', 'cancelled', 'on-fill'];
   return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 

@@ -36,9 +36,15 @@ export function until(ms) {
   return element('until', ms);
 }
 
+/** `3 min`, for a time to come, where a heading says that it is what is left. */
+export function left(ms) {
+  return element('left', ms);
+}
+
 const TEXT = {
   ago: (ms) => ago(now() - ms),
   running: (ms) => ticking(now() - ms),
+  left: (ms) => ticking(Math.max(0, ms - now())),
   until: (ms) => (ms > now() ? `${ticking(ms - now())} left` : 'any moment'),
 };
 

@@ -159,8 +159,8 @@ export function stage(counts) {
   const total = Object.values(counts).reduce((sum, number) => sum + number, 0);
   if (!total) return h('span', { class: 'quiet' }, '–');
   const isAll = counts.done === total;
-  const dead = counts.dead > 0 && h('span', { class: 'is-dead with-shape', title: `${counts.dead} dead` }, shape('dead', 'dead:'), count(counts.dead), ' ');
-  return h('span', { class: isAll ? 'quiet' : '' }, dead, `${count(counts.done)}/${count(total)}`);
+  const dead = counts.dead > 0 && h('span', { class: 'is-dead dead-count', title: `${counts.dead} dead` }, shape('dead', 'dead:'), count(counts.dead));
+  return h('span', { class: isAll ? 'quiet' : '' }, `${count(counts.done)}/${count(total)}`, dead);
 }
 
 /** What is left of a running job, what an ended one took. */

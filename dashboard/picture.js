@@ -121,7 +121,7 @@ export class Picture {
   }
 
   draw(context, width, height, colours) {
-    this.left = width < 480 ? 46 : 60;
+    this.left = 60;
     const [from, to] = this.span();
     const scale = (width - this.left) / (to - from);
     this.rows.forEach((row, at) => {
@@ -144,13 +144,15 @@ export class Picture {
     const gap = to - from > 6 ? 2 : to - from > 4 ? 1 : 0;
     const [x, width] = [from, to - from - gap];
     box(context, task.state, x, y, width, colours);
-    const colour = ['done', 'dead'].includes(task.state) ? colours['on-fill'] : colours.text;
     if (task.state === 'running' && width > 40) {
       // The hatching would run through the letters.
       context.fillStyle = colours.ground;
-      context.fillRect(x + 3, y + 4, Math.min(width - 6, context.measureText(task.task).width + 6), HIGH - 8);
+      context.fillRect(x + 3, y + 4, Math.min(width - 6, context.measureText(task.task).width + 5), HIGH - 8);
     }
-    if (task.state !== 'dead') label(context, task.task, x + 6, y + HIGH / 2 + 0.5, width - 10, colour);
+    // The row says the kind, so the number alone will do where the name does not fit.
+    const [, number] = task.task.split('-');
+    const text = [task.task, number].find((one) => one && context.measureText(one).width <= width - 8);
+    if (text && task.state !== 'dead') label(context, text, x + 5, y + HIGH / 2 + 0.5, width - 8, colours.text);
     if (task.task === this.selected) {
       context.strokeStyle = colours.text;
       context.lineWidth = 2;
@@ -193,15 +195,19 @@ function columns(context, cells, place, y, colours) {
       if (!counts[state]) continue;
       // One dead task among many must be seen.
       const high = state === 'dead' ? Math.max(5, (counts[state] / total) * HIGH) : (counts[state] / total) * HIGH;
-      context.fillStyle = state === 'pending' || state === 'cancelled' ? colours.line : colours[state];
-      context.fillRect(start, state === 'dead' ? y : bottom - high, Math.max(1, end - start), high);
+      context.fillStyle = { pending: colours.line, cancelled: colours.line, done: colours['done-fill'] }[state] ?? colours[state];
+      context.globalAlpha = state === 'ready' ? 0.35 : 1;
+      // Whole pixels, or the background would shine through between columns.
+      const [left, right] = [Math.round(start), Math.max(Math.round(end), Math.round(start) + 1)];
+      context.fillRect(left, state === 'dead' ? y : bottom - high, right - left, high);
+      context.globalAlpha = 1;
       bottom -= high;
     }
   }
 }
 
 function box(context, state, x, y, width, colours) {
-  const solid = { done: colours.done, dead: colours.dead }[state];
+  const solid = { done: colours['done-fill'], dead: colours.dead }[state];
   if (solid) {
     context.fillStyle = solid;
     context.fillRect(x, y, width, HIGH);

@@ -1,7 +1,7 @@
 // The head of a job: how it stands, why it failed, its facts, what can be done with it. In: the job as it stands. Out: elements.
 
 import { post, remove } from './api.js';
-import { now, running, since, until } from './clock.js';
+import { left, now, running, since, until } from './clock.js';
 import { fill, h } from './dom.js';
 import { count, duration, moment, shortDigest, speed } from './format.js';
 import { badge, shape } from './icons.js';
@@ -23,7 +23,7 @@ export class Summary {
     this.facts = h('dl', { class: 'facts' });
     this.receipt = new Receipt(id);
     this.element = h('section', { class: 'summary', 'aria-label': 'Job' },
-      h('p', { class: 'crumbs' }, h('a', { href: '#/jobs' }, 'Jobs'), h('span', { 'aria-hidden': 'true' }, ' / ')),
+      h('p', { class: 'crumbs' }, h('a', { href: '#/jobs' }, h('span', { 'aria-hidden': 'true' }, '← '), 'Jobs')),
       h('div', { class: 'title' }, h('h1', { class: 'job-name' }, copyable(id, id)), this.state, this.actions),
       this.cause, this.stages, this.receipt.element, this.facts);
   }
@@ -121,8 +121,8 @@ function facts(job) {
     ['Came', since(job.created_ms)],
     ['Waited', job.started_ms == null ? running(job.created_ms) : duration(job.started_ms - job.created_ms)],
     [isOver ? 'Took' : 'Runs for', ran_ms == null ? '–' : isOver ? h('span', { title: `ended ${moment(job.ended_ms)}` }, duration(ran_ms)) : running(job.started_ms)],
-    isOver ? job.state === 'done' && job.cycles != null && ['Speed', speed(job.cycles, ran_ms)] : ['Left', job.done_at_ms == null ? 'not known yet' : until(job.done_at_ms)],
-    job.deadline_ms != null && ['Deadline', isOver || job.deadline_ms < now() ? moment(job.deadline_ms) : until(job.deadline_ms)],
+    isOver ? job.state === 'done' && job.cycles != null && ['Speed', speed(job.cycles, ran_ms)] : ['Left', job.done_at_ms == null ? 'not known yet' : left(job.done_at_ms)],
+    job.deadline_ms != null && !isOver && ['Deadline', until(job.deadline_ms)],
     job.priority !== 0 && ['Priority', String(job.priority)],
     ['Tenant', job.tenant],
     ['Program', copyable(job.program, shortDigest(job.program))],

@@ -181,7 +181,7 @@ export class Timeline {
 
   draw(context, width, height, colours) {
     if (!this.bars.length) return;
-    this.left = width < 480 ? 66 : 110;
+    this.left = width < 480 ? 72 : 110;
     const [from, to] = this.span();
     const scale = (width - this.left) / (to - from);
     const top = this.scroller.scrollTop;
@@ -212,16 +212,16 @@ export class Timeline {
   bar(context, { task }, x, width, y, colours) {
     const kind = task.kind;
     // Kinds differ in height and filling, states in hatching and crosses.
-    const inset = { execute: 5, prove: 1, fold: 3, seal: 1 }[kind] ?? 1;
+    const inset = { execute: 5, prove: 1, fold: 2, seal: 1 }[kind] ?? 1;
     const high = TRACK - 2 * inset - 1;
     const wide = width > 4 ? width - 1 : width;
-    const fill = task.state === 'dead' ? colours.dead : { execute: colours.quiet, prove: colours.accent, fold: colours.done, seal: colours.text }[kind];
+    const fill = task.state === 'dead' ? colours.dead : { execute: colours.quiet, prove: colours.accent, fold: colours['done-fill'], seal: colours.text }[kind];
     context.globalAlpha = task.state === 'cancelled' ? 0.4 : 1;
     context.fillStyle = fill;
     context.fillRect(x, y + inset, wide, high);
     if (task.state === 'running' && wide > 4) hatch(context, x, y + inset, wide, high, colours.ground);
     if (task.state === 'dead' && wide > 8) cross(context, x, y + inset, wide, high, colours['on-fill']);
-    if (task.state !== 'running' && high > 9) label(context, task.task, x + 4, y + TRACK / 2, wide - 8, kind === 'seal' ? colours.ground : colours['on-fill']);
+    if (task.state !== 'running' && high > 9) label(context, task.task, x + 4, y + TRACK / 2, wide - 8, { seal: colours.ground, fold: colours.text }[kind] ?? colours['on-fill']);
     context.globalAlpha = 1;
     if (task.task === this.selected) {
       context.strokeStyle = colours.text;

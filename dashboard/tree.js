@@ -19,10 +19,10 @@ export class Tree {
     this.unfolded = new Set();
     this.isTouched = false;
     this.space = h('div', { class: 'tree-space', role: 'rowgroup' });
-    this.body = h('div', { class: 'tree-body' }, this.space);
+    this.body = h('div', { class: 'tree-body' }, head(), this.space);
     this.element = h('div', {
       class: 'tree', role: 'treegrid', tabIndex: 0, 'aria-label': 'Tasks', 'aria-readonly': 'true', onkeydown: (event) => this.press(event),
-    }, head(), this.body);
+    }, this.body);
     this.body.addEventListener('scroll', () => this.paint(), { passive: true });
     this.space.addEventListener('click', (event) => this.click(event));
     this.space.addEventListener('dblclick', (event) => this.flip(taskOf(event)));
@@ -108,7 +108,7 @@ export class Tree {
     cell('tree-name',
       h('span', { class: isBranch ? 'fold-mark' : 'fold-mark is-leaf', 'aria-hidden': 'true' }, isBranch ? (this.unfolded.has(name) ? '▾' : '▸') : ''),
       shape(task.state), h('span', { class: 'tree-task' }, name),
-      sum.total > 2 && h('span', { class: 'tree-sum' }, progress(sum.counts.done / sum.total, `${name} and what is under it`, sum.counts.dead ? 'dead' : 'running'),
+      sum.total > 2 && h('span', { class: 'tree-sum' }, progress(sum.counts.done / sum.total, `${name} and what is under it`, sum.counts.dead ? 'dead' : sum.counts.done === sum.total ? 'done' : 'running'),
         h('span', {}, `${count(sum.counts.done)}/${count(sum.total)}`))),
     cell(`tree-state is-${task.state}`, task.state, task.is_reused && ' · reused', task.failures > 0 && h('span', { class: 'is-dead' }, ` · ${task.failures} failed`)),
     cell('tree-worker', task.worker ?? ''),
@@ -145,9 +145,10 @@ export class Tree {
   reveal() {
     const at = this.rows.findIndex((row) => row.task === this.selected);
     if (at < 0) return;
-    const { scrollTop, clientHeight } = this.body;
-    if (at * ROW < scrollTop) this.body.scrollTop = at * ROW;
-    else if ((at + 1) * ROW > scrollTop + clientHeight) this.body.scrollTop = (at + 1) * ROW - clientHeight;
+    // The head stays on top and takes a row's height of what is seen.
+    const seen = this.body.clientHeight - ROW;
+    if (at * ROW < this.body.scrollTop) this.body.scrollTop = at * ROW;
+    else if ((at + 1) * ROW > this.body.scrollTop + seen) this.body.scrollTop = (at + 1) * ROW - seen;
     this.paint();
   }
 

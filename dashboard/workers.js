@@ -25,20 +25,23 @@ export function show(root, { worker }) {
   const gone = h('input', { type: 'checkbox', id: 'gone' });
   const list = h('ul', { class: 'workers', 'aria-label': 'Workers' });
   const note = h('p', { class: 'empty' }, 'Loading…');
-  fill(root, h('div', { class: 'title' }, h('h1', {}, 'Workers'), sum, h('label', { class: 'check', for: 'gone' }, gone, 'Show gone')), list, note);
+  const names = h('div', { class: 'workers-head', 'aria-hidden': 'true' },
+    ['Worker', 'State', 'Heartbeat', 'Slots', 'RAM', 'Runs'].map((name) => h('span', {}, name)));
+  fill(root, h('div', { class: 'title' }, h('h1', {}, 'Workers'), sum, h('label', { class: 'check', for: 'gone' }, gone, 'Show gone')), names, list, note);
   let workers = [];
   let wanted = worker;
   gone.checked = Boolean(worker);
 
   function draw() {
-    const names = new Intl.Collator('en', { numeric: true });
+    const order = new Intl.Collator('en', { numeric: true });
     const shown = workers.filter((one) => one.state !== 'gone' || gone.checked)
-      .sort((a, b) => STATES.indexOf(a.state) - STATES.indexOf(b.state) || names.compare(a.name, b.name));
+      .sort((a, b) => STATES.indexOf(a.state) - STATES.indexOf(b.state) || order.compare(a.name, b.name));
     const active = workers.filter((one) => one.state === 'active');
     const busy = active.reduce((total, one) => total + one.running.length, 0);
     const slots = active.reduce((total, one) => total + one.slots, 0);
     say(sum, `${plural(active.length, 'worker')} active, ${busy} of ${plural(slots, 'slot')} busy`);
     keyed(list, shown, (one) => one.name, (one) => makeCard(one, again), updateCard);
+    names.hidden = !shown.length;
     note.hidden = shown.length > 0;
     if (!shown.length) fill(note, workers.length ? 'Every worker is gone.' : ['No worker has come yet. ', h('code', {}, 'phalanx worker --server URL'), ' starts one.']);
     if (wanted) {
@@ -57,6 +60,7 @@ export function show(root, { worker }) {
     draw();
   }, (error) => {
     list.replaceChildren();
+    names.hidden = true;
     note.hidden = false;
     fill(note, refused(error, reload));
   });
@@ -72,14 +76,14 @@ export function show(root, { worker }) {
 function makeCard(worker, again) {
   const part = (className, name) => h('div', { class: className }, h('dt', {}, name), h('dd', {}));
   return h('li', { class: 'worker', tabIndex: -1, 'data-row': '' },
-    h('div', { class: 'worker-head' }, h('h2', {}, worker.name), h('span', { class: 'worker-state' }), h('span', { class: 'worker-strikes' }), h('span', { class: 'actions' }, action(worker, again))),
-    h('dl', { class: 'worker-facts' }, part('', 'Heartbeat'), part('', 'Slots'), part('worker-ram', 'RAM'), part('worker-runs', 'Runs')),
+    h('div', { class: 'worker-head' }, h('h2', {}, worker.name), h('span', { class: 'worker-state' }, h('span', {}), h('span', { class: 'worker-strikes' })), h('span', { class: 'actions' }, action(worker, again))),
+    h('dl', { class: 'worker-facts' }, part('worker-beat', 'Heartbeat'), part('worker-slots', 'Slots'), part('worker-ram', 'RAM'), part('worker-runs', 'Runs')),
     h('p', { class: 'quiet worker-kind' }));
 }
 
 function updateCard(card, worker) {
   const [head, facts, kind] = card.children;
-  const [, state, strikes, actions] = head.children;
+  const [, { firstElementChild: state, lastElementChild: strikes }, actions] = head.children;
   const [heartbeat, slots, ram, runs] = [...facts.children].map((part) => part.lastElementChild);
   card.dataset.state = worker.state;
   if (state.dataset.state !== worker.state) {
