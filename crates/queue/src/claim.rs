@@ -1,18 +1,21 @@
 //! Which ready task a worker gets.
 //!
 //! In: what the worker can run. Out: the best task that fits it. Highest priority first; then what is nearest to a receipt
-//! (folds before proofs), then the oldest job, then the lowest index.
+//! (folds before proofs), then what is due first, then the oldest job.
 
+use phalanx_api::{Assignment, Held, Input, WorkerState};
 use phalanx_claim::Digest;
 use phalanx_plan::{Position, TaskKind};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{Any, AssertSqlSafe, Executor, Row, any::AnyRow};
+use tokio::sync::oneshot;
 
 use crate::{
-    Input, JobId, Queue, QueueError,
-    database::until_won,
-    queue::Change,
-    row::{self, millis},
-    task::{Event, Fence},
+    Queue, QueueError,
+    change::Change,
+    database::{Attempt, Dialect, until_won},
+    lane::Batch,
+    row::{self, number},
+    task::{Event, Fence, LEASE_MS},
 };
 
 /// A worker that made a bad proof gets the task again only after this time, in milliseconds, so that another may take it.
@@ -23,9 +26,11 @@ pub const ELSEWHERE_MS: u64 = 60_000;
 pub struct Offer {
     /// Its name.
     pub worker: String,
+    /// Its start, as registered.
+    pub boot: String,
     /// Its kinds of tasks.
     pub kinds: Vec<TaskKind>,
-    /// Its engine.
+    /// Its engine, as the text that it was registered with.
     pub engine: String,
     /// What it has left.
     pub ram_bytes: u64,
@@ -34,114 +39,208 @@ pub struct Offer {
 /// A task that was given to a worker.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Claimed {
-    /// The job.
-    pub job: JobId,
-    /// Where the task stands in it.
-    pub position: Position,
-    /// To be shown with all that the worker says of it.
-    pub fence: Fence,
-    /// The artifacts that it takes, in order.
-    pub inputs: Vec<Digest>,
-    /// What whoever announced it said.
-    pub body: serde_json::Value,
-    /// What it will need.
-    pub ram_bytes: u64,
+    /// What the worker is told.
+    pub assignment: Assignment,
+    /// Its engine, which is the task's from now on.
+    pub engine: String,
+    /// Whether its result ends the job.
+    pub is_last: bool,
+    /// Whose job it is.
+    pub tenant: String,
 }
 
 impl Queue {
     /// Gives the best task to a worker, if there is one for it.
     pub async fn claim(&self, offer: &Offer) -> Result<Option<Claimed>, QueueError> {
-        until_won(|| {
-            Box::pin(async move {
-                let mut change = self.change().await?;
-                let claimed = change.claim(offer, self.database.dialect().skip_locked()).await;
-                change.end(claimed).await
-            })
+        let mut claimed = self.claim_any(offer).await?;
+        if claimed.is_none() && self.admit(&offer.worker, &offer.boot).await? {
+            claimed = self.claim_any(offer).await?;
+        }
+        let Some(mut claimed) = claimed else { return Ok(None) };
+        if claimed.assignment.held.task.0 == Position::Execute {
+            claimed.assignment.fleet = Some(self.fleet(&offer.engine).await?);
+        }
+        Ok(Some(claimed))
+    }
+
+    async fn claim_any(&self, offer: &Offer) -> Result<Option<Claimed>, QueueError> {
+        if offer.kinds.is_empty() {
+            return Ok(None);
+        }
+        match self.database.dialect() {
+            // One writer: those that come at once share a transaction.
+            Dialect::Sqlite => self.claims.call(&Claims(self.clone()), offer.clone()).await,
+            Dialect::Postgres => {
+                let (reply, answer) = oneshot::channel();
+                let (claims, offer) = (Claims(self.clone()), offer.clone());
+                // Not within this future: its caller may give up while the server gives it a task.
+                tokio::spawn(async move {
+                    let claimed = claims.one(&offer).await;
+                    if let Err(Ok(claimed)) = reply.send(claimed) {
+                        claims.undelivered(offer, claimed).await;
+                    }
+                });
+                answer.await.unwrap_or(Err(QueueError::Stopped))
+            }
+        }
+    }
+
+    /// Whether a worker may take tasks, which it could not a moment ago; refuses those that may not.
+    async fn admit(&self, worker: &str, boot: &str) -> Result<bool, QueueError> {
+        let (state, _) = self.standing(worker, boot).await?;
+        if state != WorkerState::Gone {
+            return Ok(false);
+        }
+        // It was silent for long, and is back.
+        let query = format!(
+            "UPDATE workers SET state = 'active', seen_ms = {} WHERE name = $1 AND boot = $2 AND state = 'gone'",
+            self.database.now(),
+        );
+        let query = sqlx::query(AssertSqlSafe(query)).bind(worker.to_owned()).bind(boot.to_owned());
+        query.execute(self.database.writes()).await?;
+        Ok(true)
+    }
+}
+
+/// Claims that come at once.
+#[derive(Clone, Debug)]
+pub struct Claims(Queue);
+
+impl Batch for Claims {
+    type Call = Offer;
+    type Answer = Option<Claimed>;
+
+    fn run<'a>(&'a self, offers: &'a [Offer]) -> Attempt<'a, Vec<Option<Claimed>>> {
+        Box::pin(async move {
+            let claimed: Vec<Option<Claimed>> = until_won(|| Box::pin(self.together(offers))).await?;
+            if claimed.iter().any(Option::is_some) {
+                self.0.database.wakes().changed();
+            }
+            Ok(claimed)
         })
-        .await
+    }
+
+    async fn undelivered(&self, offer: Offer, claimed: Option<Claimed>) {
+        let Some(claimed) = claimed else { return };
+        let Held { job, task, attempt } = claimed.assignment.held;
+        let fence = Fence { worker: offer.worker, attempt };
+        if let Err(error) = self.0.one_step(job, task, Event::Released(fence)).await {
+            tracing::debug!(%job, %task, %error, "a task whose worker went away waits for the end of its lease");
+        }
+    }
+}
+
+impl Claims {
+    /// In one transaction, one after another.
+    async fn together(&self, offers: &[Offer]) -> Result<Vec<Option<Claimed>>, QueueError> {
+        let database = &self.0.database;
+        let mut change = Change::without_clock(database).await?;
+        let claimed = change.claim_each(offers).await;
+        change.end(claimed).await
+    }
+
+    /// In one statement.
+    async fn one(&self, offer: &Offer) -> Result<Option<Claimed>, QueueError> {
+        let database = &self.0.database;
+        let claimed = until_won(|| Box::pin(best(database.writes(), Dialect::Postgres, database.now(), offer))).await?;
+        if claimed.is_some() {
+            database.wakes().changed();
+        }
+        Ok(claimed)
     }
 }
 
 impl Change {
-    async fn claim(&mut self, offer: &Offer, lock: &str) -> Result<Option<Claimed>, QueueError> {
-        if offer.kinds.is_empty() {
-            return Ok(None);
-        }
-        let kinds: Vec<String> = offer.kinds.iter().map(|kind| format!("'{}'", kind.name())).collect();
-        // Conditions on other tables are scalar: a join would sort all ready tasks for the sake of one.
-        let query = format!(
-            "SELECT job, id, spec, ram_bytes, {columns} FROM tasks AS t WHERE state = 'ready' AND kind IN ({kinds}) \
-             AND engine = $1 AND ram_bytes <= $2 AND run_after_ms <= $3 \
-             AND (t.bad_proofs = 0 OR COALESCE((SELECT MAX(a.ended_ms) FROM attempts AS a WHERE a.job = t.job \
-                 AND a.task = t.id AND a.worker = $4 AND a.outcome = 'bad_proof'), 0) <= $5) \
-             AND ((SELECT running_max FROM tenants WHERE name = t.tenant) IS NULL \
-                 OR (SELECT running_max FROM tenants WHERE name = t.tenant) > \
-                 (SELECT COUNT(*) FROM tasks AS r WHERE r.state = 'running' AND r.tenant = t.tenant)) \
-             ORDER BY priority DESC, rank, job, place LIMIT 1{lock}",
-            columns = row::COLUMNS,
-            kinds = kinds.join(", "),
-        );
-        let found = sqlx::query(AssertSqlSafe(query))
-            .bind(offer.engine.clone())
-            .bind(millis(offer.ram_bytes))
-            .bind(millis(self.now_ms))
-            .bind(offer.worker.clone())
-            .bind(millis(self.now_ms.saturating_sub(ELSEWHERE_MS)))
-            .fetch_optional(&mut *self.transaction)
-            .await?;
-        let Some(found) = found else { return Ok(None) };
-        let job = row::job_id(found.try_get("job")?)?;
-        let id: String = found.try_get("id")?;
-        let spec = row::spec(found.try_get("spec")?)?;
-        let ram_bytes: i64 = found.try_get("ram_bytes")?;
-        let claimed = Event::Claimed { worker: offer.worker.clone() };
-        let task = self.step_from(&row::read(&found)?, job, &id, claimed).await?;
-        if spec.position == Position::Execute {
-            self.begin_job(job).await?;
-        }
-        Ok(Some(Claimed {
-            job,
-            position: spec.position,
-            fence: Fence { worker: offer.worker.clone(), attempt: task.attempt },
-            inputs: self.inputs(job, &id, &spec.inputs).await?,
-            body: spec.body,
-            ram_bytes: ram_bytes.unsigned_abs(),
-        }))
-    }
-
-    /// The artifacts that a task takes; all its children are done.
-    async fn inputs(&mut self, job: JobId, id: &str, inputs: &[Input]) -> Result<Vec<Digest>, QueueError> {
-        let is_child = |input: &&Input| matches!(input, Input::Result(_));
-        if inputs.iter().find(is_child).is_none() {
-            return Ok(inputs.iter().filter_map(known).collect());
-        }
-        let query = "SELECT tasks.output FROM edges JOIN tasks ON tasks.job = edges.job AND tasks.id = edges.child \
-                     WHERE edges.job = $1 AND edges.parent = $2 ORDER BY edges.slot";
-        let query = sqlx::query_scalar(query).bind(job.to_string()).bind(id.to_owned());
-        let outputs: Vec<Option<String>> = query.fetch_all(&mut *self.transaction).await?;
-        let mut outputs = outputs.into_iter();
-        let resolved = |input: &Input| match known(input) {
-            Some(digest) => Ok(digest),
-            None => {
-                let missing = || QueueError::Corrupt { what: "a ready task without an input", value: id.to_owned() };
-                row::digest(outputs.next().flatten().ok_or_else(missing)?)
+    async fn claim_each(&mut self, offers: &[Offer]) -> Result<Vec<Option<Claimed>>, QueueError> {
+        let database = self.database.clone();
+        let mut all = Vec::with_capacity(offers.len());
+        for offer in offers {
+            let claimed = best(&mut *self.transaction, database.dialect(), database.now(), offer).await?;
+            let execution = claimed.as_ref().filter(|claimed| claimed.assignment.held.task.0 == Position::Execute);
+            if let Some(Claimed { assignment, .. }) = execution {
+                let query =
+                    format!("{} WHERE id = $2 AND state IN ('queued', 'running')", begin_job(database.now(), 1));
+                let query = sqlx::query(AssertSqlSafe(query)).bind(offer.engine.clone());
+                query.bind(assignment.held.job.to_string()).execute(&mut *self.transaction).await?;
             }
-        };
-        inputs.iter().map(resolved).collect()
-    }
-
-    async fn begin_job(&mut self, job: JobId) -> Result<(), QueueError> {
-        let query = "UPDATE jobs SET state = 'running', started_ms = COALESCE(started_ms, $2) \
-                     WHERE id = $1 AND state = 'queued'";
-        let query = sqlx::query(query).bind(job.to_string()).bind(millis(self.now_ms));
-        query.execute(&mut *self.transaction).await?;
-        Ok(())
+            all.push(claimed);
+        }
+        Ok(all)
     }
 }
 
-const fn known(input: &Input) -> Option<Digest> {
-    match input {
-        Input::Artifact(digest) => Some(*digest),
-        Input::Result(_) => None,
-    }
+/// A job whose execution is given out runs, with that worker's engine.
+fn begin_job(now: &str, engine: usize) -> String {
+    format!("UPDATE jobs SET state = 'running', engine = ${engine}, started_ms = COALESCE(started_ms, {now})")
+}
+
+/// What `Event::Claimed` does to the best task, in one statement.
+async fn best<'e>(
+    executor: impl Executor<'e, Database = Any>,
+    dialect: Dialect,
+    now: &str,
+    offer: &Offer,
+) -> Result<Option<Claimed>, QueueError> {
+    let kinds: Vec<String> = offer.kinds.iter().map(|kind| format!("'{}'", kind.name())).collect();
+    // SQLite takes no second update in a statement.
+    let begun = match dialect {
+        Dialect::Postgres if offer.kinds.contains(&TaskKind::Execute) => format!(
+            ", begun AS ({} FROM best WHERE best.kind = 'execute' AND jobs.id = best.job \
+             AND jobs.state IN ('queued', 'running'))",
+            begin_job(now, 1),
+        ),
+        _ => String::new(),
+    };
+    // Conditions on other tables are scalar: a join would sort all ready tasks for the sake of one.
+    let query = format!(
+        "WITH best AS MATERIALIZED (SELECT job, id, kind FROM tasks AS t WHERE state = 'ready' AND kind IN ({kinds}) \
+             AND engine IN ('', $1) AND ram_bytes <= $2 AND run_after_ms <= {now} \
+             AND (t.bad_proofs = 0 OR COALESCE((SELECT MAX(a.ended_ms) FROM attempts AS a WHERE a.job = t.job \
+                 AND a.task = t.id AND a.worker = $3 AND a.outcome = 'bad_proof'), 0) <= {now} - {ELSEWHERE_MS}) \
+             AND ((SELECT running_max FROM tenants WHERE name = t.tenant) IS NULL \
+                 OR (SELECT running_max FROM tenants WHERE name = t.tenant) > \
+                 (SELECT COUNT(*) FROM tasks AS r WHERE r.state = 'running' AND r.tenant = t.tenant)) \
+             AND EXISTS (SELECT 1 FROM workers WHERE name = $3 AND boot = $4 AND state = 'active') \
+             ORDER BY priority DESC, rank, due_ms, job, place LIMIT 1{lock}){begun} \
+         UPDATE tasks SET state = 'running', attempt = attempt + 1, worker = $3, lease_until_ms = {now} + {LEASE_MS}, \
+             started_ms = {now}, changed_ms = {now} FROM best WHERE tasks.job = best.job AND tasks.id = best.id \
+         RETURNING tasks.job, tasks.id, tasks.spec, tasks.inputs, tasks.ram_bytes, tasks.attempt, tasks.is_last, \
+             tasks.tenant, (SELECT string_agg(child.output, ',' ORDER BY edges.slot) FROM edges \
+                 JOIN tasks AS child ON child.job = edges.job AND child.id = edges.child \
+                 WHERE edges.job = tasks.job AND edges.parent = tasks.id) AS results",
+        kinds = kinds.join(", "),
+        lock = dialect.skip_locked(),
+    );
+    let query = sqlx::query(AssertSqlSafe(query))
+        .bind(offer.engine.clone())
+        .bind(number(offer.ram_bytes))
+        .bind(offer.worker.clone())
+        .bind(offer.boot.clone());
+    query.fetch_optional(executor).await?.map(|row| claimed(&row, &offer.engine)).transpose()
+}
+
+fn claimed(row: &AnyRow, engine: &str) -> Result<Claimed, QueueError> {
+    let task = row::task_id(row.try_get("id")?)?;
+    let held = Held { job: row::job_id(row.try_get("job")?)?, task, attempt: row::small(row, "attempt")? };
+    let results: Option<String> = row.try_get("results")?;
+    let mut results = results.as_deref().unwrap_or_default().split(',');
+    let resolved = |input: Input| match input {
+        Input::Artifact { digest } => Ok(digest),
+        Input::Result { .. } => row::digest(results.next().unwrap_or_default().to_owned()),
+    };
+    let inputs = row::inputs(row.try_get("inputs")?)?.into_iter().map(resolved);
+    let inputs = inputs.collect::<Result<Vec<Digest>, QueueError>>()?;
+    Ok(Claimed {
+        assignment: Assignment {
+            held,
+            spec: row::spec(row.try_get("spec")?)?,
+            inputs,
+            ram_bytes: row::count(row, "ram_bytes")?,
+            fleet: None,
+            traceparent: None,
+        },
+        engine: engine.to_owned(),
+        is_last: row::flag(row, "is_last")?,
+        tenant: row.try_get("tenant")?,
+    })
 }

@@ -1,18 +1,16 @@
 //! The two databases and what they do not share: how a transaction begins, how rows are locked, what time it is.
 //!
-//! Everything else is one text for both: only TEXT and BIGINT, placeholders `$1`, partial indices, `ON CONFLICT`.
+//! Everything else is one text for both: only TEXT and BIGINT, placeholders `$1`, partial indices, `ON CONFLICT`, `UPDATE … FROM`
+//! and `RETURNING`.
 
-use std::{
-    pin::Pin,
-    time::{Duration, SystemTime},
-};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use sqlx::{
-    Any, AnyPool, AssertSqlSafe, Executor, Transaction,
+    Any, AnyPool, AssertSqlSafe, Connection, Executor, Transaction,
     any::{AnyPoolOptions, install_default_drivers},
 };
 
-use crate::QueueError;
+use crate::{QueueError, wake::Wakes};
 
 /// How long to wait for a connection of the pool, or for SQLite's writer.
 const WAIT: Duration = Duration::from_secs(10);
@@ -20,8 +18,11 @@ const WAIT: Duration = Duration::from_secs(10);
 const POSTGRES_CONNECTIONS_MAX: u32 = 16;
 /// Readers of SQLite beside its one writer.
 const SQLITE_READERS_MAX: u32 = 4;
-/// A transaction that lost against another is tried so often.
-const TRIES_MAX: u32 = 8;
+/// A connection that rested for so long is tried before it is used.
+const IDLE_MAX: Duration = Duration::from_secs(1);
+/// A transaction that lost against another, or its connection, is tried so often: often enough to come past every connection
+/// that a restart of the server broke.
+const TRIES_MAX: u32 = POSTGRES_CONNECTIONS_MAX + 8;
 
 /// Which database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,6 +34,10 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    fn of(url: &str) -> Self {
+        if url.starts_with("sqlite:") { Self::Sqlite } else { Self::Postgres }
+    }
+
     /// Begins a transaction that will write.
     const fn begin(self) -> &'static str {
         match self {
@@ -50,6 +55,14 @@ impl Dialect {
         }
     }
 
+    /// After a query: its rows stay as they are, though others may read them so, too.
+    pub const fn for_share(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR SHARE",
+        }
+    }
+
     /// The same, but rows that somebody else is changing are left out.
     pub const fn skip_locked(self) -> &'static str {
         match self {
@@ -58,11 +71,11 @@ impl Dialect {
         }
     }
 
-    /// Milliseconds since 1970 by the database's clock, as an SQL expression; none if the clock is this machine's.
-    const fn now(self) -> Option<&'static str> {
+    /// Milliseconds since 1970 by the database's clock, as an SQL expression. It stands still within a statement.
+    const fn now(self) -> &'static str {
         match self {
-            Self::Sqlite => None,
-            Self::Postgres => Some("CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"),
+            Self::Sqlite => "CAST(unixepoch('subsec') * 1000 AS BIGINT)",
+            Self::Postgres => "CAST(extract(epoch FROM statement_timestamp()) * 1000 AS BIGINT)",
         }
     }
 }
@@ -74,23 +87,39 @@ pub struct Database {
     writes: AnyPool,
     reads: AnyPool,
     /// See [`Dialect::now`].
-    now: Option<String>,
+    now: Arc<str>,
+    wakes: Arc<Wakes>,
 }
 
 impl Database {
     /// Connects and brings the schema up to date. `url` is `sqlite:path` or `postgres://…`; an SQLite file is made if it is
     /// not there.
     pub async fn open(url: &str) -> Result<Self, QueueError> {
-        install_default_drivers();
-        let database = if url.starts_with("sqlite:") { Self::sqlite(url).await? } else { Self::postgres(url).await? };
+        let database = Self::connect(url).await?;
         sqlx::migrate!().run(&database.writes).await?;
+        if database.dialect == Dialect::Postgres {
+            database.wakes.across(url);
+        }
         Ok(database)
     }
 
-    async fn sqlite(url: &str) -> Result<Self, QueueError> {
+    async fn connect(url: &str) -> Result<Self, QueueError> {
+        install_default_drivers();
+        let dialect = Dialect::of(url);
+        let (writes, reads) = match dialect {
+            Dialect::Sqlite => Self::sqlite(url).await?,
+            Dialect::Postgres => {
+                let pool = Self::postgres(url).await?;
+                (pool.clone(), pool)
+            }
+        };
+        Ok(Self { dialect, writes, reads, now: dialect.now().into(), wakes: Arc::default() })
+    }
+
+    async fn sqlite(url: &str) -> Result<(AnyPool, AnyPool), QueueError> {
         let url = format!("{url}{}mode=rwc", if url.contains('?') { '&' } else { '?' });
         let options = || {
-            AnyPoolOptions::new().acquire_timeout(WAIT).after_connect(|connection, _| {
+            AnyPoolOptions::new().acquire_timeout(WAIT).test_before_acquire(false).after_connect(|connection, _| {
                 Box::pin(async move {
                     // NORMAL loses nothing when the process dies; a machine that loses power may lose the last moments,
                     // and then the tasks of these moments run again.
@@ -100,13 +129,18 @@ impl Database {
                 })
             })
         };
-        let writes = options().max_connections(1).connect(&url).await?;
+        // The writer stays, and so do its settings.
+        let writes = options().max_connections(1).idle_timeout(None).max_lifetime(None).connect(&url).await?;
         let reads = options().max_connections(SQLITE_READERS_MAX).connect(&url).await?;
-        Ok(Self { dialect: Dialect::Sqlite, writes, reads, now: Dialect::Sqlite.now().map(str::to_owned) })
+        Ok((writes, reads))
     }
 
-    async fn postgres(url: &str) -> Result<Self, QueueError> {
+    async fn postgres(url: &str) -> Result<AnyPool, QueueError> {
         let options = AnyPoolOptions::new().acquire_timeout(WAIT).max_connections(POSTGRES_CONNECTIONS_MAX);
+        // A test before each use would double the way to the server. Calls survive the loss of a connection anyway.
+        let options = options.test_before_acquire(false).before_acquire(|connection, rest| {
+            Box::pin(async move { Ok(rest.idle_for < IDLE_MAX || connection.ping().await.is_ok()) })
+        });
         let options = options.after_connect(|connection, _| {
             Box::pin(async move {
                 // Every query here follows an index, and the best task is the first of one. Without statistics of what came
@@ -117,18 +151,12 @@ impl Database {
                 connection.execute(settings).await.map(drop)
             })
         });
-        let pool = options.connect(url).await?;
-        Ok(Self {
-            dialect: Dialect::Postgres,
-            writes: pool.clone(),
-            reads: pool,
-            now: Dialect::Postgres.now().map(str::to_owned),
-        })
+        Ok(options.connect(url).await?)
     }
 
     /// The same database with another clock, for tests that move time themselves: an SQL expression.
     pub fn with_clock(self, now: &str) -> Self {
-        Self { now: Some(now.to_owned()), ..self }
+        Self { now: now.into(), ..self }
     }
 
     /// Which database.
@@ -136,38 +164,48 @@ impl Database {
         self.dialect
     }
 
+    /// What time it is, as an SQL expression.
+    pub(crate) fn now(&self) -> &str {
+        &self.now
+    }
+
     /// For queries that write nothing.
     pub(crate) fn reads(&self) -> &AnyPool {
         &self.reads
     }
 
-    /// A transaction that will write, and the time at which it began.
-    pub(crate) async fn begin(&self) -> Result<(Transaction<'static, Any>, u64), QueueError> {
-        let mut transaction = self.writes.begin_with(self.dialect.begin()).await?;
-        let now_ms = match &self.now {
-            Some(now) => {
-                let query = sqlx::query_scalar(AssertSqlSafe(format!("SELECT {now}")));
-                let now_ms: i64 = query.fetch_one(&mut *transaction).await?;
-                now_ms.unsigned_abs()
-            }
-            None => {
-                let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-            }
-        };
-        Ok((transaction, now_ms))
+    /// For single statements that write.
+    pub(crate) fn writes(&self) -> &AnyPool {
+        &self.writes
+    }
+
+    /// Who hears of changes.
+    pub(crate) fn wakes(&self) -> &Wakes {
+        &self.wakes
+    }
+
+    /// A transaction that will write.
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>, QueueError> {
+        Ok(self.writes.begin_with(self.dialect.begin()).await?)
+    }
+
+    /// What time it is, within a transaction.
+    pub(crate) async fn now_ms(&self, transaction: &mut Transaction<'static, Any>) -> Result<u64, QueueError> {
+        let query = sqlx::query_scalar(AssertSqlSafe(format!("SELECT {}", self.now)));
+        let now_ms: i64 = query.fetch_one(&mut **transaction).await?;
+        Ok(now_ms.unsigned_abs())
     }
 }
 
-/// A transaction under way. Boxed, because of an async closure nobody knows whether it may move between threads.
-type Attempt<'a, R> = Pin<Box<dyn Future<Output = Result<R, QueueError>> + Send + 'a>>;
+/// A call under way. Boxed, because of an async closure nobody knows whether it may move between threads.
+pub type Attempt<'a, R> = Pin<Box<dyn Future<Output = Result<R, QueueError>> + Send + 'a>>;
 
-/// Runs a transaction again that lost against another: a deadlock, or a conflict. Its effects are gone, so that is safe.
+/// Runs a transaction again that lost against another, or its connection. Its effects are gone, or it finds them done.
 pub async fn until_won<'a, R>(mut attempt: impl FnMut() -> Attempt<'a, R>) -> Result<R, QueueError> {
     for _ in 1..TRIES_MAX {
         match attempt().await {
             Err(QueueError::Database(error)) if is_lost(&error) => {
-                tracing::debug!(%error, "a transaction lost against another and runs again");
+                tracing::debug!(%error, "a transaction was lost and runs again");
             }
             ended => return ended,
         }
@@ -175,8 +213,15 @@ pub async fn until_won<'a, R>(mut attempt: impl FnMut() -> Attempt<'a, R>) -> Re
     attempt().await
 }
 
-/// Whether the database took back a transaction in favour of another: deadlock, serialization failure, or busy.
+/// Whether the database took back a transaction in favour of another (deadlock, serialization failure, busy), or the connection
+/// is gone (the server stops, an operator ended it, the network broke).
 fn is_lost(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| matches!(&*code, "40P01" | "40001" | "5" | "517"))
+    const CODES: [&str; 8] = ["40P01", "40001", "5", "517", "57P01", "57P02", "57P03", "25P03"];
+    match error {
+        sqlx::Error::Io(_) => true,
+        error => {
+            let code = error.as_database_error().and_then(|error| error.code());
+            code.is_some_and(|code| CODES.contains(&&*code))
+        }
+    }
 }

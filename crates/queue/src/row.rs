@@ -1,39 +1,32 @@
-//! Tasks as rows: loading one for a step, storing what comes out.
+//! What goes into columns and what comes out of them.
 
+use phalanx_api::{Input, JobId, JobState, TaskId, TaskSpec, TaskState};
 use phalanx_claim::Digest;
-use phalanx_plan::Position;
-use serde::{Deserialize, Serialize};
+use phalanx_plan::{Position, TaskKind};
+use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Any, AssertSqlSafe, Row, Transaction, any::AnyRow};
 
 use crate::{
-    Input, JobId, QueueError,
+    QueueError,
     database::Dialect,
-    task::{Lease, State, Task},
+    task::{Lease, Task},
 };
 
 /// Bytes that are kept of what a worker says of a failure.
 const DETAIL_BYTES_MAX: usize = 4 << 10;
-/// The columns that [`read`] wants, in its order.
+/// The columns that [`read`] wants.
 pub const COLUMNS: &str = "state, waiting_on, attempt, failures, bad_proofs, run_after_ms, worker, lease_until_ms, output, \
                            is_last";
-
-/// What `tasks.spec` holds.
-#[derive(Serialize, Deserialize)]
-pub struct Spec {
-    pub position: Position,
-    pub inputs: Vec<Input>,
-    pub body: serde_json::Value,
-}
 
 /// Locks a task and reads it. `None` if there is none.
 pub async fn load(
     transaction: &mut Transaction<'static, Any>,
     dialect: Dialect,
     job: JobId,
-    id: &str,
+    task: TaskId,
 ) -> Result<Option<Task>, QueueError> {
     let query = format!("SELECT {COLUMNS} FROM tasks WHERE job = $1 AND id = $2{}", dialect.for_update());
-    let query = sqlx::query(AssertSqlSafe(query)).bind(job.to_string()).bind(id.to_owned());
+    let query = sqlx::query(AssertSqlSafe(query)).bind(job.to_string()).bind(task.to_string());
     query.fetch_optional(&mut **transaction).await?.map(|row| read(&row)).transpose()
 }
 
@@ -42,64 +35,38 @@ pub fn read(row: &AnyRow) -> Result<Task, QueueError> {
     let worker: Option<String> = row.try_get("worker")?;
     let until: Option<i64> = row.try_get("lease_until_ms")?;
     let lease = worker.zip(until).map(|(worker, until)| Lease { worker, until_ms: until.unsigned_abs() });
-    let output: Option<String> = row.try_get("output")?;
     Ok(Task {
-        state: state(row.try_get("state")?)?,
+        state: task_state(row.try_get("state")?)?,
         waiting_on: small(row, "waiting_on")?,
         attempt: small(row, "attempt")?,
         failures: small(row, "failures")?,
         bad_proofs: small(row, "bad_proofs")?,
-        run_after_ms: row.try_get::<i64, _>("run_after_ms")?.unsigned_abs(),
+        run_after_ms: count(row, "run_after_ms")?,
         lease,
-        output: output.map(digest).transpose()?,
-        is_last: row.try_get::<i64, _>("is_last")? != 0,
+        output: row.try_get::<Option<String>, _>("output")?.map(digest).transpose()?,
+        is_last: flag(row, "is_last")?,
     })
 }
 
-/// Stores what a step can change.
-pub async fn store(
-    transaction: &mut Transaction<'static, Any>,
-    job: JobId,
-    id: &str,
-    task: &Task,
-) -> Result<(), QueueError> {
-    sqlx::query(
-        "UPDATE tasks SET state = $3, waiting_on = $4, attempt = $5, failures = $6, bad_proofs = $7, run_after_ms = $8, \
-         worker = $9, lease_until_ms = $10, output = $11 WHERE job = $1 AND id = $2",
-    )
-    .bind(job.to_string())
-    .bind(id.to_owned())
-    .bind(state_name(task.state))
-    .bind(i64::from(task.waiting_on))
-    .bind(i64::from(task.attempt))
-    .bind(i64::from(task.failures))
-    .bind(i64::from(task.bad_proofs))
-    .bind(millis(task.run_after_ms))
-    .bind(task.lease.as_ref().map(|lease| lease.worker.clone()))
-    .bind(task.lease.as_ref().map(|lease| millis(lease.until_ms)))
-    .bind(task.output.map(|output| output.to_string()))
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
-}
-
-/// The name of a state in the database.
-pub const fn state_name(state: State) -> &'static str {
-    match state {
-        State::Pending => "pending",
-        State::Ready => "ready",
-        State::Running => "running",
-        State::Done => "done",
-        State::Dead => "dead",
-        State::Cancelled => "cancelled",
-    }
+/// The state of a name.
+pub fn task_state(name: String) -> Result<TaskState, QueueError> {
+    let found = TaskState::ALL.into_iter().find(|state| state.name() == name);
+    found.ok_or(QueueError::Corrupt { what: "a task's state", value: name })
 }
 
 /// The state of a name.
-pub fn state(name: String) -> Result<State, QueueError> {
-    let all = [State::Pending, State::Ready, State::Running, State::Done, State::Dead, State::Cancelled];
-    let found = all.into_iter().find(|state| state_name(*state) == name);
-    found.ok_or(QueueError::Corrupt { what: "a task's state", value: name })
+pub fn job_state(name: String) -> Result<JobState, QueueError> {
+    let found = JobState::ALL.into_iter().find(|state| state.name() == name);
+    found.ok_or(QueueError::Corrupt { what: "a job's state", value: name })
+}
+
+/// Every kind, in the order of the work.
+pub const KINDS: [TaskKind; 4] = [TaskKind::Execute, TaskKind::Prove, TaskKind::Fold, TaskKind::Seal];
+
+/// The kind of a name.
+pub fn kind(name: &str) -> Result<TaskKind, QueueError> {
+    let found = KINDS.into_iter().find(|kind| kind.name() == name);
+    found.ok_or_else(|| QueueError::Corrupt { what: "a kind of tasks", value: name.to_owned() })
 }
 
 /// A digest of the database.
@@ -112,19 +79,55 @@ pub fn job_id(text: String) -> Result<JobId, QueueError> {
     text.parse().map_err(|_| QueueError::Corrupt { what: "a job's id", value: text })
 }
 
+/// A task's name of the database.
+pub fn task_id(text: String) -> Result<TaskId, QueueError> {
+    text.parse().map_err(|_| QueueError::Corrupt { what: "a task's id", value: text })
+}
+
+/// Reads a JSON column.
+pub fn from_json<T: DeserializeOwned>(what: &'static str, text: String) -> Result<T, QueueError> {
+    serde_json::from_str(&text).map_err(|_| QueueError::Corrupt { what, value: text })
+}
+
+/// Writes a JSON column.
+pub fn json(value: &impl Serialize) -> Result<String, QueueError> {
+    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()).into())
+}
+
 /// A task's spec of the database.
-pub fn spec(text: String) -> Result<Spec, QueueError> {
-    serde_json::from_str(&text).map_err(|_| QueueError::Corrupt { what: "a task's spec", value: text })
+pub fn spec(text: String) -> Result<TaskSpec, QueueError> {
+    from_json("a task's spec", text)
 }
 
-/// Milliseconds as the database holds them.
-pub fn millis(ms: u64) -> i64 {
-    i64::try_from(ms).unwrap_or(i64::MAX)
+/// A task's inputs of the database.
+pub fn inputs(text: String) -> Result<Vec<Input>, QueueError> {
+    from_json("a task's inputs", text)
 }
 
-fn small(row: &AnyRow, column: &'static str) -> Result<u32, QueueError> {
+/// A number as the database holds it.
+pub fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A number of the database.
+pub fn count(row: &AnyRow, column: &'static str) -> Result<u64, QueueError> {
+    Ok(row.try_get::<i64, _>(column)?.unsigned_abs())
+}
+
+/// A number of the database, if it is there.
+pub fn maybe(row: &AnyRow, column: &'static str) -> Result<Option<u64>, QueueError> {
+    Ok(row.try_get::<Option<i64>, _>(column)?.map(i64::unsigned_abs))
+}
+
+/// A small number of the database.
+pub fn small(row: &AnyRow, column: &'static str) -> Result<u32, QueueError> {
     let value: i64 = row.try_get(column)?;
     u32::try_from(value).map_err(|_| QueueError::Corrupt { what: column, value: value.to_string() })
+}
+
+/// A flag of the database.
+pub fn flag(row: &AnyRow, column: &'static str) -> Result<bool, QueueError> {
+    Ok(row.try_get::<i64, _>(column)? != 0)
 }
 
 /// The columns `rank` and `place`: the order of [`Position`] as two numbers.
@@ -145,6 +148,15 @@ pub fn kept(detail: &str) -> String {
     detail[..end].replace('\0', "\u{fffd}")
 }
 
+/// Placeholders of so many rows with so many columns, from `$first`: `($1, $2), ($3, $4)`.
+pub fn placeholders(rows: usize, columns: usize, first: usize) -> String {
+    let row = |row: usize| {
+        let columns: Vec<String> = (0..columns).map(|column| format!("${}", first + row * columns + column)).collect();
+        format!("({})", columns.join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,5 +172,10 @@ mod tests {
         positions.sort_unstable();
         by_columns.sort_by_key(|position| order(*position));
         assert_eq!(by_columns, positions);
+    }
+
+    #[test]
+    fn placeholders_count_on() {
+        assert_eq!(placeholders(2, 3, 4), "($4, $5, $6), ($7, $8, $9)");
     }
 }

@@ -1,13 +1,13 @@
-//! What time does to the queue: leases that ran out, deadlines that passed. Any number of gateways may sweep at once.
+//! What time does to the queue: leases that ran out, deadlines that passed, workers that fell silent. Any number of gateways may sweep at once.
 
+use phalanx_api::JobState;
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::{
-    JobState, Queue, QueueError,
-    database::until_won,
-    queue::Change,
-    row::{self, millis},
-    task::Event,
+    Queue, QueueError,
+    change::Change,
+    row::{self, number},
+    task::{Event, LEASE_MS},
 };
 
 /// Rows that one transaction of a sweep touches at most.
@@ -20,56 +20,51 @@ pub struct Swept {
     pub expired: u64,
     /// Jobs that were not done in time.
     pub too_late: u64,
+    /// Workers that fell silent.
+    pub gone: u64,
 }
 
 impl Queue {
-    /// Takes tasks from silent workers and ends jobs whose deadline has passed.
+    /// Takes tasks from silent workers, ends jobs whose deadline has passed, and marks silent workers gone.
     pub async fn sweep(&self) -> Result<Swept, QueueError> {
         let mut swept = Swept::default();
         loop {
-            let (expired, found) = until_won(|| Box::pin(self.expire())).await?;
+            let (expired, found) = self.quietly(|change| Box::pin(change.expire())).await?;
             swept.expired += expired;
             if found < BATCH {
                 break;
             }
         }
         loop {
-            let (too_late, found) = until_won(|| Box::pin(self.end_late_jobs())).await?;
+            let (too_late, found) = self.quietly(|change| Box::pin(change.end_late_jobs())).await?;
             swept.too_late += too_late;
             if found < BATCH {
-                return Ok(swept);
+                break;
             }
         }
-    }
-
-    /// One batch. Gives how many leases had run out, and how many rows were looked at.
-    async fn expire(&self) -> Result<(u64, usize), QueueError> {
-        let mut change = self.change().await?;
-        let expired = change.expire(self.database.dialect().skip_locked()).await;
-        change.end(expired).await
-    }
-
-    /// One batch. Gives how many jobs were ended, and how many were looked at.
-    async fn end_late_jobs(&self) -> Result<(u64, usize), QueueError> {
-        let mut change = self.change().await?;
-        let ended = change.end_late_jobs(self.database.dialect().skip_locked()).await;
-        change.end(ended).await
+        swept.gone = self.quietly(|change| Box::pin(change.mark_gone(LEASE_MS))).await?;
+        if swept != Swept::default() {
+            self.database.wakes().changed();
+        }
+        Ok(swept)
     }
 }
 
 impl Change {
-    async fn expire(&mut self, lock: &str) -> Result<(u64, usize), QueueError> {
+    /// One batch. Gives how many leases had run out, and how many rows were looked at.
+    async fn expire(&mut self) -> Result<(u64, usize), QueueError> {
         let query = format!(
             "SELECT job, id FROM tasks WHERE state = 'running' AND lease_until_ms <= $1 \
-             ORDER BY lease_until_ms, job, id LIMIT $2{lock}",
+             ORDER BY lease_until_ms, job, id LIMIT $2{}",
+            self.database.dialect().skip_locked(),
         );
-        let query = sqlx::query(AssertSqlSafe(query)).bind(millis(self.now_ms)).bind(BATCH as i64);
+        let query = sqlx::query(AssertSqlSafe(query)).bind(number(self.now_ms)).bind(BATCH as i64);
         let found = query.fetch_all(&mut *self.transaction).await?;
         let mut expired = 0;
         for row in &found {
-            let (job, id): (String, String) = (row.try_get("job")?, row.try_get("id")?);
+            let (job, id) = (row::job_id(row.try_get("job")?)?, row::task_id(row.try_get("id")?)?);
             // One that died with an earlier row took its job with it, and the others of the job.
-            match self.step(row::job_id(job)?, &id, Event::LeaseChecked).await {
+            match self.step(job, id, Event::LeaseChecked).await {
                 Ok(_) => expired += 1,
                 Err(QueueError::Refused(_)) => {}
                 Err(error) => return Err(error),
@@ -78,11 +73,13 @@ impl Change {
         Ok((expired, found.len()))
     }
 
-    async fn end_late_jobs(&mut self, lock: &str) -> Result<(u64, usize), QueueError> {
+    /// One batch. Gives how many jobs were ended, and how many were looked at.
+    async fn end_late_jobs(&mut self) -> Result<(u64, usize), QueueError> {
         let query = format!(
-            "SELECT id FROM jobs WHERE deadline_ms <= $1 AND state IN ('queued', 'running') ORDER BY id LIMIT $2{lock}",
+            "SELECT id FROM jobs WHERE deadline_ms <= $1 AND state IN ('queued', 'running') ORDER BY id LIMIT $2{}",
+            self.database.dialect().skip_locked(),
         );
-        let query = sqlx::query_scalar(AssertSqlSafe(query)).bind(millis(self.now_ms)).bind(BATCH as i64);
+        let query = sqlx::query_scalar(AssertSqlSafe(query)).bind(number(self.now_ms)).bind(BATCH as i64);
         let late: Vec<String> = query.fetch_all(&mut *self.transaction).await?;
         let mut ended = 0;
         for job in late.iter().cloned() {

@@ -3,6 +3,7 @@
 //! In: a task as it stands, one [`Event`] and the time. Out: the task as it then stands and the [`Effect`]s on what is around
 //! it, or why nothing happens. No clock and no database, so seeded random histories test it.
 
+use phalanx_api::{TaskState, Verdict};
 use phalanx_claim::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -16,24 +17,8 @@ pub const FAILURES_MAX: u32 = 3;
 pub const BAD_PROOFS_MAX: u32 = 3;
 /// Wait before a failed task may start again, in milliseconds; four times as long after each further failure.
 pub const BACKOFF_MS: u64 = 1_000;
-
-/// Where a task is in its life. Done, dead and cancelled are final, but for [`Event::Requeued`].
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// Waits for the results of its children.
-    Pending,
-    /// May be claimed.
-    Ready,
-    /// A worker has it.
-    Running,
-    /// Its result is recorded.
-    Done,
-    /// It failed for good.
-    Dead,
-    /// Its job ended without it.
-    Cancelled,
-}
+/// Wait before a task whose input was lost may start again, in milliseconds, if no child is to make that input again.
+pub const INPUT_LOST_MS: u64 = 5_000;
 
 /// Who runs a task, and for how long without a word.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,7 +33,7 @@ pub struct Lease {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Task {
     /// Where it is in its life.
-    pub state: State,
+    pub state: TaskState,
     /// Children without a result.
     pub waiting_on: u32,
     /// How many times it was started.
@@ -76,23 +61,13 @@ pub struct Fence {
     pub attempt: u32,
 }
 
-/// How a start failed. The worker's engine decides which; nobody guesses from the text.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// It may work another time.
-    Retry,
-    /// The proof that was made does not verify; another machine may do better.
-    BadProof,
-    /// It fails whoever runs it: the guest panicked, a limit was reached, the ELF is bad.
-    FailJob,
-}
-
 /// What happened to a task.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
     /// A child has its result.
     ChildDone,
+    /// The result of a child is lost; the child makes it again.
+    ChildLost,
     /// A worker takes it.
     Claimed {
         /// Its name.
@@ -116,6 +91,15 @@ pub enum Event {
         /// For people.
         detail: String,
     },
+    /// Its worker misses an input, which another task makes again: no fault of this one.
+    InputLost {
+        /// Which start.
+        fence: Fence,
+        /// For people.
+        detail: String,
+    },
+    /// Somebody misses its result, so it makes it again. Counts as a failure of it.
+    ResultLost,
     /// Its worker gives it back unharmed, because it shuts down.
     Released(Fence),
     /// The time has come to look at its lease.
@@ -176,8 +160,12 @@ pub enum Effect {
     },
     /// It may be claimed.
     BecameReady,
+    /// The start that made its result is history, and the result is no more.
+    Forgotten,
     /// Its parents have one child less to wait for.
     WakeParents,
+    /// Its parents have one child more to wait for.
+    HoldParents,
     /// The job has its result.
     JobDone(Digest),
     /// The job cannot be done.
@@ -190,7 +178,7 @@ pub type Step = (Task, Vec<Effect>);
 impl Task {
     /// A task that never ran.
     pub fn new(waiting_on: u32, is_last: bool) -> Self {
-        let state = if waiting_on == 0 { State::Ready } else { State::Pending };
+        let state = if waiting_on == 0 { TaskState::Ready } else { TaskState::Pending };
         Self {
             state,
             waiting_on,
@@ -208,6 +196,7 @@ impl Task {
     pub fn step(&self, event: Event, now_ms: u64) -> Result<Step, Refusal> {
         match event {
             Event::ChildDone => Ok(self.child_done()),
+            Event::ChildLost => Ok(self.child_lost()),
             Event::Claimed { worker } => self.claimed(worker, now_ms),
             Event::Beat(fence) => {
                 let until_ms = now_ms.saturating_add(LEASE_MS);
@@ -218,28 +207,40 @@ impl Task {
             Event::Failed { fence, verdict, detail } => {
                 self.held(&fence)?;
                 Ok(match verdict {
-                    Verdict::Retry => self.failed(Outcome::Retry, detail, now_ms),
+                    // Of an input that nobody makes again; otherwise see `Event::InputLost`.
+                    Verdict::Retry | Verdict::InputLost { .. } => self.failed(Outcome::Retry, detail, now_ms),
                     Verdict::BadProof => self.bad_proof(detail),
                     Verdict::FailJob => self.dead(Outcome::Failed, detail),
+                    Verdict::Released => self.released(now_ms),
                 })
             }
+            Event::InputLost { fence, detail } => {
+                self.held(&fence)?;
+                let wait_ms = if self.waiting_on == 0 { INPUT_LOST_MS } else { 0 };
+                let run_after_ms = now_ms.saturating_add(wait_ms);
+                Ok(self.again(Self { run_after_ms, ..self.clone() }, Outcome::Retry, Some(detail)))
+            }
+            Event::ResultLost => match self.state {
+                TaskState::Done => Ok(self.result_lost(now_ms)),
+                state => Err(Refusal::NoResult(state)),
+            },
             Event::Released(fence) => {
                 self.held(&fence)?;
-                Ok(self.again(Self { run_after_ms: now_ms, ..self.clone() }, Outcome::Released, None))
+                Ok(self.released(now_ms))
             }
             Event::LeaseChecked => match &self.lease {
-                Some(lease) if self.state == State::Running && lease.until_ms <= now_ms => {
+                Some(lease) if self.state == TaskState::Running && lease.until_ms <= now_ms => {
                     let detail = format!("worker {} was silent for {} seconds", lease.worker, LEASE_MS / 1000);
                     Ok(self.failed(Outcome::Expired, detail, now_ms))
                 }
                 _ => Err(Refusal::NotExpired),
             },
             Event::JobEnded => match self.state {
-                State::Pending | State::Ready | State::Running => Ok(self.cancelled()),
+                TaskState::Pending | TaskState::Ready | TaskState::Running => Ok(self.cancelled()),
                 state => Err(Refusal::Over(state)),
             },
             Event::Requeued => match self.state {
-                State::Dead | State::Cancelled => Ok(self.requeued(now_ms)),
+                TaskState::Dead | TaskState::Cancelled => Ok(self.requeued(now_ms)),
                 state => Err(Refusal::NotStopped(state)),
             },
         }
@@ -248,25 +249,49 @@ impl Task {
     /// The lease, if `fence` is that of the running start.
     fn held(&self, fence: &Fence) -> Result<&Lease, Refusal> {
         let stale = || Refusal::Stale { state: self.state, attempt: self.attempt, claimed: fence.attempt };
-        let lease = self.lease.as_ref().filter(|_| self.state == State::Running).ok_or_else(stale)?;
+        let lease = self.lease.as_ref().filter(|_| self.state == TaskState::Running).ok_or_else(stale)?;
         if lease.worker != fence.worker || self.attempt != fence.attempt { Err(stale()) } else { Ok(lease) }
     }
 
     fn child_done(&self) -> Step {
         let waiting_on = self.waiting_on.saturating_sub(1);
-        let wakes = self.state == State::Pending && waiting_on == 0;
-        let state = if wakes { State::Ready } else { self.state };
+        let wakes = self.state == TaskState::Pending && waiting_on == 0;
+        let state = if wakes { TaskState::Ready } else { self.state };
         let effects = if wakes { vec![Effect::BecameReady] } else { Vec::new() };
         (Self { state, waiting_on, ..self.clone() }, effects)
     }
 
+    fn child_lost(&self) -> Step {
+        let state = if self.state == TaskState::Ready { TaskState::Pending } else { self.state };
+        (Self { state, waiting_on: self.waiting_on.saturating_add(1), ..self.clone() }, Vec::new())
+    }
+
+    /// Its children are done, so it may start at once; it was well until now.
+    fn result_lost(&self, now_ms: u64) -> Step {
+        let failures = self.failures.saturating_add(1);
+        let lost = Self { failures, run_after_ms: now_ms, output: None, ..self.clone() };
+        let mut effects = vec![Effect::Forgotten, Effect::HoldParents];
+        if failures >= FAILURES_MAX {
+            let (dead, died) = lost.dead(Outcome::Retry, "its result was lost again and again".to_owned());
+            effects.extend(died);
+            return (dead, effects);
+        }
+        let (next, followed) = lost.again(lost.clone(), Outcome::Retry, None);
+        effects.extend(followed);
+        (next, effects)
+    }
+
+    fn released(&self, now_ms: u64) -> Step {
+        self.again(Self { run_after_ms: now_ms, ..self.clone() }, Outcome::Released, None)
+    }
+
     fn claimed(&self, worker: String, now_ms: u64) -> Result<Step, Refusal> {
-        if self.state != State::Ready || self.run_after_ms > now_ms {
+        if self.state != TaskState::Ready || self.run_after_ms > now_ms {
             return Err(Refusal::NotReady(self.state));
         }
         let lease = Lease { worker, until_ms: now_ms.saturating_add(LEASE_MS) };
         let attempt = self.attempt.saturating_add(1);
-        Ok((Self { state: State::Running, attempt, lease: Some(lease), ..self.clone() }, Vec::new()))
+        Ok((Self { state: TaskState::Running, attempt, lease: Some(lease), ..self.clone() }, Vec::new()))
     }
 
     fn completed(&self, fence: &Fence, output: Digest) -> Result<Step, Refusal> {
@@ -276,7 +301,7 @@ impl Task {
         if self.is_last {
             effects.push(Effect::JobDone(output));
         }
-        Ok((Self { state: State::Done, lease: None, output: Some(output), ..self.clone() }, effects))
+        Ok((Self { state: TaskState::Done, lease: None, output: Some(output), ..self.clone() }, effects))
     }
 
     /// One failure more, and another start unless there were too many.
@@ -301,23 +326,27 @@ impl Task {
 
     fn again(&self, task: Self, outcome: Outcome, detail: Option<String>) -> Step {
         let mut effects = self.ended(outcome, detail);
-        effects.push(Effect::BecameReady);
-        (Self { state: State::Ready, lease: None, ..task }, effects)
+        // A child may have lost its result meanwhile.
+        let state = if task.waiting_on == 0 { TaskState::Ready } else { TaskState::Pending };
+        if state == TaskState::Ready {
+            effects.push(Effect::BecameReady);
+        }
+        (Self { state, lease: None, ..task }, effects)
     }
 
     fn dead(&self, outcome: Outcome, detail: String) -> Step {
         let mut effects = self.ended(outcome, Some(detail.clone()));
         effects.push(Effect::JobFailed(detail));
-        (Self { state: State::Dead, lease: None, ..self.clone() }, effects)
+        (Self { state: TaskState::Dead, lease: None, ..self.clone() }, effects)
     }
 
     fn cancelled(&self) -> Step {
-        (Self { state: State::Cancelled, lease: None, ..self.clone() }, self.ended(Outcome::Cancelled, None))
+        (Self { state: TaskState::Cancelled, lease: None, ..self.clone() }, self.ended(Outcome::Cancelled, None))
     }
 
     fn requeued(&self, now_ms: u64) -> Step {
-        let state = if self.waiting_on == 0 { State::Ready } else { State::Pending };
-        let effects = if state == State::Ready { vec![Effect::BecameReady] } else { Vec::new() };
+        let state = if self.waiting_on == 0 { TaskState::Ready } else { TaskState::Pending };
+        let effects = if state == TaskState::Ready { vec![Effect::BecameReady] } else { Vec::new() };
         (Self { state, failures: 0, bad_proofs: 0, run_after_ms: now_ms, ..self.clone() }, effects)
     }
 

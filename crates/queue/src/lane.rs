@@ -1,0 +1,112 @@
+//! Calls that come at the same time share one transaction.
+//!
+//! In: calls of one kind. Out: the answer of each, after the commit. While one batch runs, the calls that come are gathered for
+//! the next, so nobody waits longer than without it. A batch that fails is run again call by call, so that each answer is its
+//! caller's own.
+
+use std::{
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::oneshot;
+
+use crate::{QueueError, database::Attempt};
+
+/// Calls that share one transaction at most.
+const BATCH_MAX: usize = 32;
+
+type Waiting<Q, R> = (Q, oneshot::Sender<Result<R, QueueError>>);
+
+#[derive(Debug)]
+struct State<Q, R> {
+    waiting: Vec<Waiting<Q, R>>,
+    is_running: bool,
+}
+
+/// Calls of one kind.
+#[derive(Debug)]
+pub struct Lane<Q, R>(Arc<Mutex<State<Q, R>>>);
+
+impl<Q, R> Clone for Lane<Q, R> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<Q, R> Default for Lane<Q, R> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(State { waiting: Vec::new(), is_running: false })))
+    }
+}
+
+/// What a lane does with its calls.
+pub trait Batch: Clone + Send + Sync + 'static {
+    /// A call.
+    type Call: Clone + Send + Sync + 'static;
+    /// Its answer.
+    type Answer: Send + 'static;
+
+    /// Runs calls in one transaction: an answer for each, in order.
+    fn run<'a>(&'a self, calls: &'a [Self::Call]) -> Attempt<'a, Vec<Self::Answer>>;
+
+    /// The caller of this one has gone without its answer.
+    fn undelivered(&self, call: Self::Call, answer: Self::Answer) -> impl Future<Output = ()> + Send;
+}
+
+impl<Q: Clone + Send + Sync + 'static, R: Send + 'static> Lane<Q, R> {
+    /// Runs a call together with those that wait.
+    pub async fn call<B: Batch<Call = Q, Answer = R>>(&self, batch: &B, call: Q) -> Result<R, QueueError> {
+        let (reply, answer) = oneshot::channel();
+        let is_running = {
+            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            state.waiting.push((call, reply));
+            mem::replace(&mut state.is_running, true)
+        };
+        if !is_running {
+            // Not within this future: when its caller gives up, the others still want their answers.
+            tokio::spawn(drain(self.clone(), batch.clone()));
+        }
+        answer.await.unwrap_or(Err(QueueError::Stopped))
+    }
+
+    fn next(&self) -> Vec<Waiting<Q, R>> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = state.waiting.len().min(BATCH_MAX);
+        state.is_running = count > 0;
+        state.waiting.drain(..count).collect()
+    }
+}
+
+async fn drain<Q, R, B>(lane: Lane<Q, R>, batch: B)
+where
+    Q: Clone + Send + Sync + 'static,
+    R: Send + 'static,
+    B: Batch<Call = Q, Answer = R>,
+{
+    loop {
+        let waiting = lane.next();
+        if waiting.is_empty() {
+            return;
+        }
+        let (calls, replies): (Vec<Q>, Vec<_>) = waiting.into_iter().unzip();
+        let answers = match batch.run(&calls).await {
+            Ok(answers) => answers.into_iter().map(Ok).collect(),
+            Err(error) if calls.len() == 1 => vec![Err(error)],
+            Err(error) => {
+                tracing::debug!(%error, "a batch of {} calls runs again one by one", calls.len());
+                let mut answers = Vec::with_capacity(calls.len());
+                for call in &calls {
+                    let answer = batch.run(std::slice::from_ref(call)).await;
+                    answers.push(answer.and_then(|mut answers| answers.pop().ok_or(QueueError::Stopped)));
+                }
+                answers
+            }
+        };
+        for ((call, reply), answer) in calls.into_iter().zip(replies).zip(answers) {
+            if let Err(Ok(answer)) = reply.send(answer) {
+                batch.undelivered(call, answer).await;
+            }
+        }
+    }
+}
