@@ -4,7 +4,8 @@
 
 use std::{
     collections::HashSet,
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path as FilePath, PathBuf},
 };
 
@@ -14,7 +15,8 @@ use phalanx_claim::Digest;
 use crate::{
     Store, StoreError,
     format::FORMAT_FILE,
-    layout::{self, ARTIFACTS, KEYS, ROOTS},
+    hold::is_locked,
+    layout::{self, ARTIFACTS, KEYS, ROOTS, SPOOL},
     reach::{Reached, References},
 };
 
@@ -34,7 +36,7 @@ pub struct Collected {
     pub removed_bytes: u64,
     /// Keys removed, because their artifact is gone or goes, or because they are corrupt.
     pub removed_keys: u64,
-    /// Files removed that a killed process left half-written.
+    /// Files removed that a killed process left half-written or spooled.
     pub removed_temporaries: u64,
 }
 
@@ -93,6 +95,14 @@ impl Store {
                 }
             }
         }
+        let gate = self.inner.gate.exclusive()?;
+        for file in entries(&self.inner.root.join(SPOOL))? {
+            let dead = || File::open(&file).is_ok_and(|file| !is_locked(&file));
+            if dead() && (dry_run || remove_file(&file)?) {
+                done.removed_temporaries += 1;
+            }
+        }
+        drop(gate);
         Ok(done)
     }
 

@@ -164,7 +164,7 @@ impl Holds {
 }
 
 /// When in doubt, the owner lives.
-fn is_locked(file: &File) -> bool {
+pub(crate) fn is_locked(file: &File) -> bool {
     uninterrupted(|| match file.try_lock_shared() {
         Ok(()) => Ok(()),
         Err(fs::TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),

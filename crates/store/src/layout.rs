@@ -7,6 +7,7 @@ pub(crate) const ARTIFACTS: &str = "artifacts";
 pub(crate) const KEYS: &str = "keys";
 pub(crate) const ROOTS: &str = "roots";
 pub(crate) const HOLDS: &str = "holds";
+pub(crate) const SPOOL: &str = "spool";
 pub(crate) const LOCK: &str = "lock";
 
 /// `artifacts/<2 hex>/<digest>`

@@ -12,6 +12,7 @@
 //! keys/<2 hex>/<task key>         header, artifact digest, check      codec::key
 //! roots/<name>/<digest>           empty: the name says it all         roots
 //! holds/<process>-<n>             digests that a live process uses    hold
+//! spool/<process>-<n>             an upload that is not whole yet     spool
 //! lock                            empty; only OS locks on it matter   hold
 //! ```
 //!
@@ -39,7 +40,9 @@
     )
 )]
 
+mod chunks;
 mod codec;
+mod download;
 mod error;
 mod format;
 mod gc;
@@ -50,17 +53,22 @@ mod layout;
 mod objects;
 mod reach;
 mod roots;
+mod spool;
 mod store;
+mod upload;
 
 pub use codec::{
     Corrupt,
     artifact::{ARTIFACT_BYTES_MAX, decode as decode_artifact, encode as encode_artifact},
     key::{decode as decode_key, encode as encode_key},
 };
+pub use download::{Download, Form, Opened};
 pub use error::StoreError;
 pub use format::FORMAT;
 pub use gc::Collected;
 pub use inspect::{CorruptFile, StoredArtifact, Verified};
 pub use reach::References;
 pub use roots::ROOT_NAME_BYTES_MAX;
+pub use spool::Spool;
 pub use store::Store;
+pub use upload::UploadError;

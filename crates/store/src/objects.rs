@@ -13,7 +13,8 @@ use std::{
 use bytes::Bytes;
 use futures::{FutureExt, TryStreamExt};
 use object_store::{
-    GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutPayload, local::LocalFileSystem, path::Path,
+    GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, local::LocalFileSystem,
+    path::Path,
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -63,10 +64,16 @@ impl Objects {
             // The receiver waits below for as long as this runs.
             let _ = sender.send(future.await);
         });
-        receiver.recv().unwrap_or_else(|_| Err(failed(io::Error::other("the store's I/O threads have stopped"))))
+        receiver.recv().unwrap_or_else(|_| Err(failed(stopped())))
     }
 
-    fn threads(&self) -> io::Result<Handle> {
+    /// The objects themselves, for a future that runs on [`threads`](Self::threads).
+    pub fn inner(&self) -> &Arc<dyn ObjectStore> {
+        &self.inner
+    }
+
+    /// Threads of the store's own; whatever lives longer than one call runs there.
+    pub fn threads(&self) -> io::Result<Handle> {
         let mut slot = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
         let runtime = match slot.take() {
             Some(runtime) => runtime,
@@ -82,20 +89,14 @@ impl Objects {
     /// The first `bytes_max` bytes of an object, or all of it if it is shorter; `None` if there is none.
     pub fn read(&self, path: &Path, bytes_max: u64) -> Result<Option<Bytes>, StoreError> {
         let (inner, at) = (self.inner.clone(), path.clone());
-        let read = self.wait(async move {
-            let range = GetRange::Bounded(0..bytes_max);
-            match inner.get_opts(&at, GetOptions::new().with_range(Some(range))).await {
-                Ok(found) => found.bytes().await,
-                Err(error @ object_store::Error::NotFound { .. }) => Err(error),
-                // No range of an empty object is valid.
-                Err(error) => match inner.head(&at).await {
-                    Ok(meta) if meta.size == 0 => Ok(Bytes::new()),
-                    _ => Err(error),
-                },
-            }
-        });
+        let read = self.wait(async move { front(&*inner, &at, bytes_max).await });
+        self.found(path, read).map(|found| found.map(|(_, bytes)| bytes))
+    }
+
+    /// What was read of an object; `None` if there is none.
+    pub fn found<T>(&self, path: &Path, read: Result<T, object_store::Error>) -> Result<Option<T>, StoreError> {
         match read {
-            Ok(bytes) => Ok(Some(bytes)),
+            Ok(found) => Ok(Some(found)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(StoreError::Read { path: self.file_path(path), reason: reason(error) }),
         }
@@ -160,6 +161,32 @@ impl Drop for Objects {
             runtime.shutdown_background();
         }
     }
+}
+
+/// The first `bytes_max` bytes of an object, or all of it if it is shorter, and which object they are of.
+pub(crate) async fn front(
+    objects: &dyn ObjectStore,
+    path: &Path,
+    bytes_max: u64,
+) -> Result<(ObjectMeta, Bytes), object_store::Error> {
+    let range = GetRange::Bounded(0..bytes_max);
+    match objects.get_opts(path, GetOptions::new().with_range(Some(range))).await {
+        Ok(found) => {
+            let meta = found.meta.clone();
+            Ok((meta, found.bytes().await?))
+        }
+        Err(error @ object_store::Error::NotFound { .. }) => Err(error),
+        // No range of an empty object is valid.
+        Err(error) => match objects.head(path).await {
+            Ok(meta) if meta.size == 0 => Ok((meta, Bytes::new())),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Why an answer does not come: only a store that is being dropped stops its threads.
+pub(crate) fn stopped() -> io::Error {
+    io::Error::other("the store's I/O threads have stopped")
 }
 
 fn failed(source: io::Error) -> object_store::Error {

@@ -123,7 +123,7 @@ impl Store {
         Ok(read.map(|stored: Bytes| artifact::decode_named(digest, &stored)))
     }
 
-    fn hold(&self, digest: &Digest) -> Result<(), StoreError> {
+    pub(crate) fn hold(&self, digest: &Digest) -> Result<(), StoreError> {
         if self.inner.holds.has(digest) {
             return Ok(());
         }

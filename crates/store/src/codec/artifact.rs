@@ -27,7 +27,7 @@ const MAGIC: [u8; 4] = *b"PHXA";
 const VERSION: u8 = 1;
 
 /// The level at which compression costs less than the disk it saves; incompressible bytes pass nearly at memory speed.
-const ZSTD_LEVEL: i32 = 1;
+pub(crate) const ZSTD_LEVEL: i32 = 1;
 
 /// What the header says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,7 +37,8 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    fn to_bytes(self) -> [u8; HEADER_BYTES] {
+    /// The header as bytes.
+    pub fn to_bytes(self) -> [u8; HEADER_BYTES] {
         let [m0, m1, m2, m3] = MAGIC;
         let front = [m0, m1, m2, m3, self.kind.number(), VERSION];
         let back = self.raw_bytes.to_le_bytes();

@@ -2,6 +2,7 @@
 
 pub mod artifact;
 pub mod key;
+pub mod streamed;
 
 use phalanx_claim::Digest;
 
