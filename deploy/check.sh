@@ -1,7 +1,8 @@
 #!/bin/sh
 # Holds the files of this folder against the tools that read them, as far as that goes without a machine that boots, a container
-# engine or a cluster. docs/operate.md says what it cannot tell. Needs Python 3.11 or newer, systemd-analyze (systemd), promtool
-# (prometheus) and Docker Compose; none of them starts anything. Python's packages go to target/deploy-check.
+# engine or a cluster. docs/operate.md says what it cannot tell. Needs Python 3.11 or newer, npm, systemd-analyze (systemd),
+# promtool (prometheus) and Docker Compose; none of them starts anything. Packages go to target/deploy-check and
+# deploy/check/node_modules.
 set -eu
 cd "$(dirname "$0")/.."
 folder=target/deploy-check
@@ -9,6 +10,7 @@ mkdir -p "$folder"
 say() { printf '%s\n' "$*" >&2; }
 missing() { say "error: $1 is missing: install $2"; exit 2; }
 
+command -v npm >/dev/null || missing npm nodejs
 command -v systemd-analyze >/dev/null || missing systemd-analyze systemd
 promtool=${PROMTOOL:-promtool}
 command -v "$promtool" >/dev/null || missing promtool "prometheus, or name it in PROMTOOL"
@@ -48,6 +50,7 @@ say 'compose: valid'
 "$promtool" check config --syntax-only deploy/prometheus/scrape.yaml >&2
 
 [ -x "$folder/venv/bin/python" ] || python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check --requirement deploy/check-requirements.txt
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check --requirement deploy/check/requirements.txt
 "$folder/venv/bin/yamllint" --strict --config-file deploy/.yamllint deploy
-PROMTOOL=$promtool PYTHONDONTWRITEBYTECODE=1 "$folder/venv/bin/python" deploy/check.py
+npm ci --silent --no-audit --no-fund --prefix deploy/check
+PROMTOOL=$promtool PYTHONDONTWRITEBYTECODE=1 "$folder/venv/bin/python" deploy/check/check.py

@@ -29,7 +29,7 @@ fn deploy_files() -> BTreeMap<String, String> {
     fn walk(directory: &Path, found: &mut BTreeMap<String, String>) {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
-            if path.ends_with("secrets") || path.ends_with("__pycache__") {
+            if ["secrets", "node_modules", "__pycache__"].iter().any(|name| path.ends_with(name)) {
                 continue;
             }
             if path.is_dir() {
