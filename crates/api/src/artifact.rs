@@ -35,6 +35,14 @@ pub enum Transfer {
     Put,
 }
 
+/// What is to be done there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// Reading or writing.
+    pub transfer: Transfer,
+}
+
 /// Where an artifact can be transferred, in its stored form.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ArtifactPlace {

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod answers;
 mod artifact;
 mod error;
 mod job;
@@ -17,7 +18,8 @@ mod tenant;
 mod token;
 mod worker;
 
-pub use artifact::{ArtifactPlace, Form, Stored, Transfer};
+pub use answers::{Leave, Requeue, Requeued, Verification, WhoAmI};
+pub use artifact::{ArtifactPlace, Form, Place, Stored, Transfer};
 pub use error::{ErrorBody, ErrorCode};
 pub use job::{
     Counts, JobId, JobLimits, JobList, JobQuery, JobState, JobView, KindCounts, NewJob, ParseJobIdError, Submitted,
