@@ -21,6 +21,11 @@ use crate::{
 /// A worker that made a bad proof gets the task again only after this time, in milliseconds, so that another may take it.
 pub const ELSEWHERE_MS: u64 = 60_000;
 
+/// The results of a task's children, in the order in which it takes them.
+pub const RESULTS: &str = "(SELECT string_agg(child.output, ',' ORDER BY edges.slot) FROM edges \
+                           JOIN tasks AS child ON child.job = edges.job AND child.id = edges.child \
+                           WHERE edges.job = tasks.job AND edges.parent = tasks.id) AS results";
+
 /// What a worker can run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Offer {
@@ -205,9 +210,7 @@ async fn best<'e>(
          UPDATE tasks SET state = 'running', attempt = attempt + 1, worker = $3, lease_until_ms = {now} + {LEASE_MS}, \
              started_ms = {now}, changed_ms = {now} FROM best WHERE tasks.job = best.job AND tasks.id = best.id \
          RETURNING tasks.job, tasks.id, tasks.spec, tasks.inputs, tasks.ram_bytes, tasks.attempt, tasks.is_last, \
-             tasks.tenant, (SELECT string_agg(child.output, ',' ORDER BY edges.slot) FROM edges \
-                 JOIN tasks AS child ON child.job = edges.job AND child.id = edges.child \
-                 WHERE edges.job = tasks.job AND edges.parent = tasks.id) AS results",
+             tasks.tenant, {RESULTS}",
         kinds = kinds.join(", "),
         lock = dialect.skip_locked(),
     );
@@ -219,7 +222,8 @@ async fn best<'e>(
     query.fetch_optional(executor).await?.map(|row| claimed(&row, &offer.engine)).transpose()
 }
 
-fn claimed(row: &AnyRow, engine: &str) -> Result<Claimed, QueueError> {
+/// A task as it is told to its worker.
+pub fn claimed(row: &AnyRow, engine: &str) -> Result<Claimed, QueueError> {
     let task = row::task_id(row.try_get("id")?)?;
     let held = Held { job: row::job_id(row.try_get("job")?)?, task, attempt: row::small(row, "attempt")? };
     let results: Option<String> = row.try_get("results")?;

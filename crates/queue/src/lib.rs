@@ -14,6 +14,7 @@ mod complete;
 mod database;
 mod error;
 mod fail;
+mod held;
 mod job_view;
 mod lane;
 mod load;
