@@ -1,21 +1,11 @@
 //! What operators ask for and change: queue, workers, tokens, tenants.
 
 use phalanx_api::{
-    DeadTask, NewToken, QueueView, Scope, StatsView, TenantLimits, TenantView, TokenMade, TokenView, WorkerView,
+    DeadTask, NewToken, QueueView, StatsView, TenantLimits, TenantView, TokenMade, TokenView, WhoAmI, WorkerView,
 };
-use serde::{Deserialize, Serialize};
 use ureq::http::Method;
 
 use crate::{Client, ClientError, call::Payload};
-
-/// What a token lets its bearer be.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct WhoAmI {
-    /// What is allowed.
-    pub scope: Scope,
-    /// For whom.
-    pub tenant: String,
-}
 
 impl Client {
     /// `GET /v1/whoami`.

@@ -1,39 +1,15 @@
 //! Jobs: submit, look, wait, cancel, receive.
 
 use phalanx_api::{
-    AttemptView, IDEMPOTENCY_KEY, JobId, JobList, JobQuery, JobView, NewJob, Submitted, TaskId, TaskList,
+    AttemptView, IDEMPOTENCY_KEY, JobId, JobList, JobQuery, JobView, NewJob, Requeue, Requeued, Submitted, TaskId,
+    TaskList, Verification,
 };
-use serde::{Deserialize, Serialize};
 use ureq::http::Method;
 
 use crate::{Client, ClientError, call::Payload};
 
 /// The longest receipt.
 const RECEIPT_BYTES_MAX: u64 = 64 << 20;
-
-/// Asks for failed tasks to run again: `POST /v1/jobs/{job}/requeue`.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Requeue {
-    /// Only this one; absent: all of the job.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub task: Option<TaskId>,
-}
-
-/// What became of it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Requeued {
-    /// How many tasks run again.
-    pub tasks: u64,
-}
-
-/// What the gateway's verifier says of a job's receipt: `GET /v1/jobs/{job}/verification`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Verification {
-    /// Whether it is a proof.
-    pub is_valid: bool,
-    /// Why not.
-    pub reason: Option<String>,
-}
 
 impl Client {
     /// `POST /v1/jobs`. Safe to repeat with a key: the second call finds the first one's job.

@@ -33,9 +33,7 @@ mod sse;
 mod testing;
 mod workers;
 
-pub use admin::WhoAmI;
 pub use call::Client;
 pub use config::ClientConfig;
 pub use error::ClientError;
 pub use events::{Event, Events};
-pub use jobs::{Requeue, Requeued, Verification};

@@ -1,18 +1,11 @@
 //! The worker protocol, from the worker's side.
 
 use phalanx_api::{
-    Announce, Announced, Assignment, Beat, BeatAnswer, Claim, Complete, Completed, Fail, LookUp, LookedUp, NewWorker,
-    Registered, Settle, Settled,
+    Announce, Announced, Assignment, Beat, BeatAnswer, Claim, Complete, Completed, Fail, Leave, LookUp, LookedUp,
+    NewWorker, Registered, Settle, Settled,
 };
-use serde::Serialize;
 
 use crate::{Client, ClientError};
-
-/// What a worker says when it goes.
-#[derive(Serialize)]
-struct Leave<'a> {
-    boot: &'a str,
-}
 
 impl Client {
     /// `POST /v1/workers`: this worker is there.
@@ -57,6 +50,6 @@ impl Client {
 
     /// `POST /v1/workers/{name}/leave`: it goes, and gives back what it holds.
     pub fn leave(&self, name: &str, boot: &str) -> Result<(), ClientError> {
-        self.post(&[&"workers", &name, &"leave"]).tell(&Leave { boot })
+        self.post(&[&"workers", &name, &"leave"]).tell(&Leave { boot: boot.to_owned() })
     }
 }
