@@ -1,6 +1,6 @@
 //! Shows a job's progress: redrawn lines on a terminal, plain lines elsewhere.
 //!
-//! In: the pool's events. Out: stderr. A thread of its own moves the clocks on, because a proof reports nothing for a long
+//! In: the events of the local pool, or of a gateway. Out: stderr. A thread of its own moves the clocks on, because a proof reports nothing for a long
 //! time.
 
 use std::{
@@ -10,9 +10,11 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use phalanx_client::Event;
 use phalanx_worker::{Observer, PoolEvent};
 
 use crate::{
+    follow::Followed,
     printer::Talk,
     progress::{Progress, STAGES},
 };
@@ -32,6 +34,8 @@ pub struct Display {
 struct Screen {
     start: Instant,
     progress: Progress,
+    /// Of a job that runs elsewhere, and whether it changed since it was drawn.
+    followed: Option<(Followed, bool)>,
     surface: Surface,
 }
 
@@ -59,7 +63,7 @@ impl Display {
         } else {
             Surface::Plain { talk, complete: [false; STAGES.len()], last: Duration::ZERO }
         };
-        let screen = Screen { start: Instant::now(), progress: Progress::default(), surface };
+        let screen = Screen { start: Instant::now(), progress: Progress::default(), followed: None, surface };
         let screen = Arc::new(Mutex::new(screen));
         let (stop, stopped) = mpsc::channel();
         let ticking = Arc::clone(&screen);
@@ -72,6 +76,24 @@ impl Display {
         // Without the thread the lines still change with every event.
         let ticker = thread::Builder::new().name("progress".into()).spawn(run).ok();
         Self { screen, stop: Some(stop), ticker }
+    }
+
+    /// Something changed in a job that runs elsewhere. Drawn at the next tick, because such news come in bursts.
+    pub fn changed(&self, event: &Event) {
+        let mut screen = lock(&self.screen);
+        let arrived = screen.start.elapsed();
+        let (followed, changed) = screen.followed.get_or_insert_default();
+        *changed = true;
+        let said = match event {
+            Event::Task(task) => followed.task((**task).clone(), arrived),
+            Event::Job(job) => {
+                followed.job((**job).clone(), arrived);
+                None
+            }
+        };
+        if let Some(said) = said {
+            screen.say(&said);
+        }
     }
 
     /// Draws the last state and leaves it there.
@@ -115,7 +137,13 @@ impl Observer for Display {
 
 impl Screen {
     fn draw(&mut self) {
-        let now = self.start.elapsed();
+        let mut now = self.start.elapsed();
+        if let Some((followed, changed)) = &mut self.followed {
+            if std::mem::take(changed) {
+                self.progress = followed.progress();
+            }
+            now = followed.now(now);
+        }
         match &mut self.surface {
             Surface::Nothing => {}
             Surface::Terminal { lines, bars } => {

@@ -9,12 +9,26 @@ use tracing_subscriber::{
     fmt::{format::FmtSpan, time::uptime},
 };
 
+/// How log messages are written.
+#[derive(clap::ValueEnum, Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    // Help on a value would put the help of the whole command into clap's long form.
+    #[default]
+    Text,
+    Json,
+}
+
 /// Starts logging. A filter that does not parse is ignored part by part, with a message.
-pub fn start() {
+pub fn start(format: LogFormat) {
     let filter = EnvFilter::builder()
         .with_env_var("PHALANX_LOG")
         .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
         .from_env_lossy();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::CLOSE);
-    log.with_writer(io::stderr).with_timer(uptime()).init();
+    let log = log.with_writer(io::stderr);
+    match format {
+        LogFormat::Text => log.with_timer(uptime()).init(),
+        // Whoever collects lines of many machines wants the time of day.
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
 }

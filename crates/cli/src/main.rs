@@ -1,36 +1,45 @@
-//! `phalanx`: prove a program, on one machine, from the command line.
+//! `phalanx`: prove a program, on one machine or many, from the command line.
 //!
-//! In: the arguments. Out: data on stdout, talk on stderr, an exit code that says whose turn it is (see [`error::Class`]).
+//! In: the arguments, and under them the environment and files (see [`config`]). Out: data on stdout, talk on stderr, an exit code that says whose turn it is (see [`error::Class`]).
 //! One file per command under [`commands`]; only [`engine`] names a proving backend.
 
 #[cfg(feature = "openvm")]
 mod allocator;
 mod commands;
+mod config;
 mod display;
 mod engine;
 mod error;
+mod fetched;
+mod follow;
 mod input;
 mod interrupt;
+mod job_lines;
 mod log;
-mod measure;
 mod paths;
 mod printer;
 mod progress;
 mod receipt_file;
+mod remote_report;
 mod report;
+mod server;
 mod size;
+mod span;
 mod stdout;
+mod table;
 mod text;
 mod timeline;
 mod write;
 
-use std::process::ExitCode;
+use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::{
     commands::Command,
-    error::Class,
+    config::Layers,
+    error::{Class, Error},
+    log::LogFormat,
     printer::{Printer, Talk},
 };
 
@@ -56,6 +65,14 @@ struct Cli {
     /// Say nothing on stderr but errors
     #[arg(long, short, global = true)]
     quiet: bool,
+
+    /// Read options from this file instead of ~/.config/phalanx/config.toml and /etc/phalanx/config.toml
+    #[arg(long, global = true, hide_short_help = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// How log messages are written on stderr
+    #[arg(long, global = true, hide_short_help = true, value_name = "FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
 }
 
 /// The allocator of this process.
@@ -65,7 +82,13 @@ use allocator::MEMORY;
 const MEMORY: phalanx_worker::Memory = phalanx_worker::Memory::SYSTEM;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let arguments: Vec<OsString> = env::args_os().collect();
+    let layers = match Layers::read(&arguments, &Cli::command()) {
+        Ok(layers) => layers,
+        Err(error) => return refuse(Talk::to_stderr(false), &error),
+    };
+    let matches = layers.under(Cli::command()).try_get_matches_from(arguments);
+    let cli = match matches.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
         Ok(cli) => cli,
         Err(refusal) => {
             // clap's own code for bad usage is 2, which here means our fault.
@@ -75,21 +98,23 @@ fn main() -> ExitCode {
             return class;
         }
     };
-    log::start();
+    log::start(cli.log_format);
     let talk = Talk::to_stderr(cli.quiet);
     let data = match stdout::take() {
         Ok(data) => data,
-        Err(error) => {
-            talk.error(&error);
-            return ExitCode::from(error.class.exit_code());
-        }
+        Err(error) => return refuse(talk, &error),
     };
     let printer = Printer::new(data, cli.json, talk);
-    match cli.command.run(&printer).and_then(|()| printer.finish()) {
+    match cli.command.run(&layers, &printer).and_then(|()| printer.finish()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             printer.error(&error);
             ExitCode::from(error.class.exit_code())
         }
     }
+}
+
+fn refuse(talk: Talk, error: &Error) -> ExitCode {
+    talk.error(error);
+    ExitCode::from(error.class.exit_code())
 }

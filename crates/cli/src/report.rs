@@ -124,7 +124,7 @@ fn task_line(task: &TaskRecord) -> TaskLine {
 }
 
 /// The length of the union of intervals.
-fn covered(mut intervals: Vec<(u64, u64)>) -> u64 {
+pub fn covered(mut intervals: Vec<(u64, u64)>) -> u64 {
     intervals.sort_unstable();
     let (total, _) = intervals.into_iter().fold((0, 0), |(total, reached), (start, end)| {
         let start = start.max(reached);

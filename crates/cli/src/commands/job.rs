@@ -65,9 +65,9 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug)]
 pub struct Machine {
     /// RAM for keys and all running tasks.
-    ram_bytes: u64,
+    pub ram_bytes: u64,
     /// Threads that compute at once.
-    cores: usize,
+    pub cores: usize,
     /// Tasks at once, if the user chose.
     slots: Option<NonZeroU32>,
 }
@@ -158,7 +158,8 @@ pub fn store_failed(error: &StoreError) -> Error {
     }
 }
 
-fn unsizable(error: &SizingError) -> Error {
+/// Why a cut that fits cannot be found.
+pub fn unsizable(error: &SizingError) -> Error {
     match error {
         SizingError::RamTooSmall { segment_cycles, slots, needed_bytes, ram_bytes } => {
             let tasks = if *slots == 1 { "a segment".to_owned() } else { format!("{slots} segments at once") };

@@ -1,14 +1,24 @@
 //! One file per command: its options, what it does, what it prints.
 
+mod cancel;
+mod config;
 mod execute;
 mod inspect;
 mod job;
+mod jobs;
 mod keys;
 mod prove;
+mod receipt;
+mod requeue;
+mod stats;
+mod status;
 mod store;
+mod submit;
 mod verify;
+mod watch;
+mod workers;
 
-use crate::{error::Result, printer::Printer};
+use crate::{config::Layers, error::Result, printer::Printer};
 
 /// The verbs.
 #[derive(clap::Subcommand)]
@@ -25,11 +35,31 @@ pub enum Command {
     Keys(keys::Args),
     /// Look after the artifacts that proving leaves behind
     Store(store::Args),
+    /// Send a program and its input to a service that proves it
+    Submit(submit::Args),
+    /// Show how a job stands, or the whole service
+    Status(status::Args),
+    /// List jobs, the newest first
+    Jobs(jobs::Args),
+    /// Follow a job until it is over
+    Watch(watch::Args),
+    /// End a job
+    Cancel(cancel::Args),
+    /// Run the failed tasks of a job again
+    Requeue(requeue::Args),
+    /// Fetch the receipt of a done job
+    Receipt(receipt::Args),
+    /// List the workers of a service, or tell one to drain or resume
+    Workers(workers::Args),
+    /// Show how long tasks took
+    Stats(stats::Args),
+    /// Show what is in force and where it came from
+    Config(config::Args),
 }
 
 impl Command {
     /// Runs the command.
-    pub fn run(self, printer: &Printer) -> Result<()> {
+    pub fn run(self, layers: &Layers, printer: &Printer) -> Result<()> {
         match self {
             Self::Execute(args) => execute::run(&args, printer),
             Self::Prove(args) => prove::run(&args, printer),
@@ -37,6 +67,16 @@ impl Command {
             Self::Inspect(args) => inspect::run(&args, printer),
             Self::Keys(args) => keys::run(&args, printer),
             Self::Store(args) => store::run(&args, printer),
+            Self::Submit(args) => submit::run(&args, printer),
+            Self::Status(args) => status::run(&args, printer),
+            Self::Jobs(args) => jobs::run(&args, printer),
+            Self::Watch(args) => watch::run(&args, printer),
+            Self::Cancel(args) => cancel::run(&args, printer),
+            Self::Requeue(args) => requeue::run(&args, printer),
+            Self::Receipt(args) => receipt::run(&args, printer),
+            Self::Workers(args) => workers::run(&args, printer),
+            Self::Stats(args) => stats::run(&args, printer),
+            Self::Config(args) => config::run(&args, layers, printer),
         }
     }
 }
