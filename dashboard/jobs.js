@@ -6,6 +6,7 @@ import { fill, h, keyed, say } from './dom.js';
 import { count, duration, moment, percent, short, shortJob } from './format.js';
 import { badge, progress, shape } from './icons.js';
 import { refused } from './notice.js';
+import { poll } from './poll.js';
 import { link, reload, replace } from './router.js';
 import { openStream } from './stream.js';
 import { isAdmin, onChange } from './who.js';
@@ -16,6 +17,7 @@ const STATES = ['queued', 'running', 'done', 'failed', 'cancelled'];
 const PAGE = 50;
 // Events come faster than anybody reads.
 const REDRAW_MS = 200;
+const LIST_MS = 15_000;
 
 export function match(parts) {
   return parts.length === 1 && parts[0] === 'jobs' ? {} : null;
@@ -32,7 +34,6 @@ export function show(root, { state, before }) {
   fill(root, h('div', { class: 'title' }, h('h1', {}, 'Jobs'), filter), table, note, pages);
 
   let jobs = [];
-  let isClosed = false;
   const draw = throttled(() => {
     keyed(body, jobs, (job) => job.job, makeRow, updateRow);
     table.hidden = !jobs.length;
@@ -56,42 +57,34 @@ export function show(root, { state, before }) {
     draw();
   };
 
-  let early = [];
+  // Events tell of jobs that are not over; one that comes and ends between two of them is only in the list.
+  const polling = poll(LIST_MS, async (signal) => {
+    const asked_ms = performance.now();
+    const list = await get(`/jobs?${new URLSearchParams({ limit: PAGE, ...(state && { state }), ...(before && { before }) })}`, { signal });
+    const newer = jobs.filter((job) => job.arrived_ms > asked_ms);
+    jobs = list.jobs.map(arrived);
+    for (const job of newer) take(job);
+    draw();
+    fill(pages,
+      before && h('a', { class: 'button', href: link(['jobs'], { state }) }, 'Newest'),
+      list.next && h('a', { class: 'button', href: link(['jobs'], { state, before: list.next }) }, 'Older'));
+  }, fail);
   const stream = openStream('/events', {
     event: (name, job) => {
-      if (name !== 'job') return;
-      arrived(job);
-      if (early) early.push(job);
-      else take(job);
+      if (name === 'job') take(arrived(job));
     },
-    failed: (error) => fail(error),
+    failed: fail,
   });
   function fail(error) {
-    if (isClosed) return;
     table.hidden = true;
     note.hidden = false;
     fill(note, refused(error, reload));
   }
-  (async () => {
-    try {
-      const list = await get(`/jobs?${new URLSearchParams({ limit: PAGE, ...(state && { state }), ...(before && { before }) })}`);
-      if (isClosed) return;
-      jobs = list.jobs.map(arrived);
-      for (const job of early) take(job);
-      early = null;
-      draw();
-      fill(pages,
-        before && h('a', { class: 'button', href: link(['jobs'], { state }) }, 'Newest'),
-        list.next && h('a', { class: 'button', href: link(['jobs'], { state, before: list.next }) }, 'Older'));
-    } catch (error) {
-      fail(error);
-    }
-  })();
   const forget = onChange(() => table.classList.toggle('has-tenants', isAdmin()));
   return {
     close: () => {
-      isClosed = true;
       forget();
+      polling.close();
       stream.close();
     },
   };
@@ -99,6 +92,7 @@ export function show(root, { state, before }) {
 
 /** A job as it arrived: what it says is left is turned into a time of day, so that it can tick. */
 export function arrived(job) {
+  job.arrived_ms = performance.now();
   job.done_at_ms = job.eta_ms == null ? null : now() + job.eta_ms;
   return job;
 }

@@ -23,6 +23,8 @@ export function poll(every_ms, load, failed = () => {}) {
           failed(error);
           break;
         }
+        // A refusal says whether it may go away; anything else is a mistake in this page.
+        if (error.mayRetry === undefined) reportError(error);
         failures += 1;
         await source.waiting(Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (failures - 1)), stop.signal);
         continue;

@@ -10,6 +10,7 @@ import { reload } from './router.js';
 
 export const title = 'Queue';
 const EVERY_MS = 2000;
+const STATS_MS = 15_000;
 const WINDOWS = [['hour', 3_600_000], ['day', 86_400_000], ['week', 604_800_000]];
 
 export function match(parts) {
@@ -23,20 +24,28 @@ export function show(root) {
   const note = h('p', { class: 'empty' }, 'Loading…');
   const stats = h('section', { hidden: true }, h('div', { class: 'title' }, h('h2', {}, 'Done'), span), times);
   fill(root, h('div', { class: 'title' }, h('h1', {}, 'Queue')), note, load, stats);
-  let isFirst = true;
   const polling = poll(EVERY_MS, async (signal) => {
-    // Statistics read many rows and change slowly.
-    const [queue, done] = await Promise.all([get('/queue', { signal }), get(`/stats?window_ms=${span.value}`, { signal })]);
+    const queue = await get('/queue', { signal });
     note.hidden = true;
-    stats.hidden = false;
     fill(load, now(queue));
-    fill(times, past(done));
-    isFirst = false;
   }, (error) => {
-    if (isFirst) fill(note, refused(error, reload));
+    note.hidden = false;
+    fill(note, refused(error, reload));
   });
-  span.addEventListener('change', () => polling.again());
-  return { close: () => polling.close() };
+  // Statistics read many rows and change slowly; clients are not told them.
+  const counting = poll(STATS_MS, async (signal) => {
+    fill(times, past(await get(`/stats?window_ms=${span.value}`, { signal })));
+    stats.hidden = false;
+  }, () => {
+    stats.hidden = true;
+  });
+  span.addEventListener('change', () => counting.again());
+  return {
+    close: () => {
+      polling.close();
+      counting.close();
+    },
+  };
 }
 
 function now(queue) {

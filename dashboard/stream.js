@@ -32,7 +32,7 @@ async function run(path, { event, isOver, failed, source, stop }) {
       for await (const message of messages(answer.body, stop.signal)) {
         failures = 0;
         if (message.id !== undefined) last = message.id;
-        if (message.data !== undefined) event(message.name, JSON.parse(message.data));
+        if (message.data !== undefined) tell(event, message);
       }
       if (isOver()) return;
     } catch (error) {
@@ -46,6 +46,15 @@ async function run(path, { event, isOver, failed, source, stop }) {
     const wait_ms = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** failures) * (0.75 + Math.random() / 2);
     failures += 1;
     await source.waiting(wait_ms, stop.signal);
+  }
+}
+
+/** A mistake in what is done with an event must not look like a broken connection. */
+function tell(event, { name, data }) {
+  try {
+    event(name, JSON.parse(data));
+  } catch (error) {
+    reportError(error);
   }
 }
 

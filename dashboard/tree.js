@@ -156,10 +156,11 @@ export class Tree {
     if (event.ctrlKey || event.metaKey || event.altKey || !this.rows.length) return;
     const at = this.rows.findIndex((row) => row.task === this.selected);
     const page = Math.max(1, Math.floor(this.body.clientHeight / ROW) - 1);
-    const steps = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
+    const steps = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: page, PageUp: -page, Home: -this.rows.length, End: this.rows.length };
     const task = this.rows[at]?.task;
     if (event.key in steps) {
-      const to = at < 0 ? 0 : Math.max(0, Math.min(this.rows.length - 1, at + steps[event.key]));
+      const from = at < 0 && steps[event.key] === 1 ? -1 : Math.max(0, at);
+      const to = Math.max(0, Math.min(this.rows.length - 1, from + steps[event.key]));
       this.choose(this.rows[to].task);
     } else if (event.key === 'ArrowRight' && task) {
       if (!this.unfolded.has(task)) this.flip(task);

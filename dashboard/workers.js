@@ -137,6 +137,6 @@ function engine(text) {
     const { name, version } = JSON.parse(text);
     return version ? `${name} ${version}` : (name ?? text);
   } catch {
-    return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+    return text.replace(/ \([0-9a-f]{64}\)$/, '');
   }
 }
