@@ -18,7 +18,7 @@ CREATE TABLE jobs (
     state TEXT NOT NULL,
     -- That of the worker that executes or executed it, as JSON; empty before.
     engine TEXT NOT NULL,
-    -- Of a failed job: the task that failed, and why.
+    -- Of a failed job: the task that failed (execute, prove-7, fold-2.0, seal), and why.
     failed_task TEXT,
     failure TEXT,
     -- Of a done job: the artifact that its last task made.
@@ -43,7 +43,7 @@ CREATE INDEX jobs_ended ON jobs (ended_ms) WHERE ended_ms IS NOT NULL;
 
 CREATE TABLE tasks (
     job TEXT NOT NULL REFERENCES jobs (id),
-    -- Where it stands in its job: execute, prove-7, fold-2.0, seal.
+    -- Where it stands in its job, in the order of the work: 1-execute, 2-prove-0000000007, 3-fold-0000000002.0000000000, 4-seal.
     id TEXT NOT NULL,
     kind TEXT NOT NULL,
     -- Less runs first between tasks of equal priority: rank, then due_ms, then job, then place.

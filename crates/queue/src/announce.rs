@@ -61,13 +61,13 @@ impl Change {
         let Held { job, task, .. } = settle.held;
         self.by_execution(worker, &settle.held).await?;
         let query = sqlx::query_scalar("SELECT spec FROM tasks WHERE job = $1 AND id = $2");
-        let query = query.bind(job.to_string()).bind(task.to_string());
+        let query = query.bind(job.to_string()).bind(row::key(task));
         let TaskSpec::Execute(mut spec) = row::spec(query.fetch_one(&mut *self.transaction).await?)? else {
             return Err(QueueError::NotExecution(task));
         };
         let cut = *spec.cut.get_or_insert(settle.cut);
         let query = sqlx::query("UPDATE tasks SET spec = $3 WHERE job = $1 AND id = $2");
-        let query = query.bind(job.to_string()).bind(task.to_string()).bind(json(&TaskSpec::Execute(spec))?);
+        let query = query.bind(job.to_string()).bind(row::key(task)).bind(json(&TaskSpec::Execute(spec))?);
         query.execute(&mut *self.transaction).await?;
         Ok(cut)
     }
@@ -109,7 +109,7 @@ impl Change {
         let engine = engine.ok_or_else(|| QueueError::NoSuchWorker(worker.to_owned()))?;
         sqlx::query("UPDATE tasks SET engine = $3 WHERE job = $1 AND id = $2 AND engine = ''")
             .bind(job.to_string())
-            .bind(TaskId(Position::Execute).to_string())
+            .bind(row::key(TaskId(Position::Execute)))
             .bind(engine.clone())
             .execute(&mut *self.transaction)
             .await?;
@@ -189,7 +189,7 @@ impl Change {
         let query = format!("SELECT {columns} FROM tasks WHERE job = $1 AND id IN {places} ORDER BY id{lock}");
         let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false).bind(job.to_string());
         for id in ids {
-            query = query.bind(id.to_string());
+            query = query.bind(row::key(*id));
         }
         Ok(query.fetch_all(&mut *self.transaction).await?)
     }
@@ -237,7 +237,7 @@ impl Change {
                 _ => None,
             };
             query = query
-                .bind(id.to_string())
+                .bind(row::key(id))
                 .bind(id.0.kind().name())
                 .bind(rank)
                 .bind(place)
@@ -270,7 +270,7 @@ impl Change {
             let query = format!("INSERT INTO edges (job, parent, slot, child) VALUES {places}");
             let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false);
             for (parent, slot, child) in edges {
-                query = query.bind(job.to_string()).bind(parent.to_string()).bind(*slot).bind(child.to_string());
+                query = query.bind(job.to_string()).bind(row::key(*parent)).bind(*slot).bind(row::key(*child));
             }
             query.execute(&mut *self.transaction).await?;
         }

@@ -98,7 +98,7 @@ impl Change {
         for running in order {
             query = query
                 .bind(running.held.job.to_string())
-                .bind(running.held.task.to_string())
+                .bind(row::key(running.held.task))
                 .bind(i64::from(running.held.attempt))
                 .bind(running.cycles.map(number));
         }

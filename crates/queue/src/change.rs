@@ -111,7 +111,7 @@ impl Change {
                     let query = "INSERT INTO attempts SELECT job, id, attempt, COALESCE(worker, ''), \
                                  COALESCE(started_ms, 0), COALESCE(ended_ms, 0), 'done', NULL FROM tasks \
                                  WHERE job = $1 AND id = $2";
-                    let query = sqlx::query(query).bind(job.to_string()).bind(id.to_string());
+                    let query = sqlx::query(query).bind(job.to_string()).bind(row::key(id));
                     query.execute(&mut *self.transaction).await?;
                 }
                 _ => {}
@@ -148,7 +148,7 @@ impl Change {
              WHERE job = $1 AND id = $2",
         )
         .bind(job.to_string())
-        .bind(task.to_string())
+        .bind(row::key(task))
         .bind(i64::from(attempt))
         .bind(worker.to_owned())
         .bind(number(self.now_ms))
@@ -184,7 +184,7 @@ impl Change {
              failure = COALESCE($14, failure), changed_ms = COALESCE($15, changed_ms) WHERE job = $1 AND id = $2",
         )
         .bind(job.to_string())
-        .bind(id.to_string())
+        .bind(row::key(id))
         .bind(next.state.name())
         .bind(i64::from(next.waiting_on))
         .bind(i64::from(next.attempt))
@@ -211,7 +211,7 @@ impl Change {
                      ready_ms = CASE WHEN state = 'pending' AND waiting_on = 1 THEN $3 ELSE ready_ms END, \
                      state = CASE WHEN state = 'pending' AND waiting_on = 1 THEN 'ready' ELSE state END \
                      WHERE job = $1 AND id IN (SELECT parent FROM edges WHERE job = $1 AND child = $2)";
-        let query = sqlx::query(query).bind(job.to_string()).bind(child.to_string()).bind(number(self.now_ms));
+        let query = sqlx::query(query).bind(job.to_string()).bind(row::key(child)).bind(number(self.now_ms));
         query.execute(&mut *self.transaction).await?;
         Ok(())
     }
@@ -222,7 +222,7 @@ impl Change {
         let query = "UPDATE tasks SET waiting_on = waiting_on + 1, changed_ms = $3, \
                      state = CASE WHEN state = 'ready' THEN 'pending' ELSE state END \
                      WHERE job = $1 AND id IN (SELECT parent FROM edges WHERE job = $1 AND child = $2)";
-        let query = sqlx::query(query).bind(job.to_string()).bind(child.to_string()).bind(number(self.now_ms));
+        let query = sqlx::query(query).bind(job.to_string()).bind(row::key(child)).bind(number(self.now_ms));
         query.execute(&mut *self.transaction).await?;
         Ok(())
     }

@@ -200,8 +200,8 @@ async fn best<'e>(
     let query = format!(
         "WITH best AS MATERIALIZED (SELECT job, id, kind FROM tasks AS t WHERE state = 'ready' AND kind IN ({kinds}) \
              AND engine IN ('', $1) AND ram_bytes <= $2 AND run_after_ms <= {now} \
-             AND (t.bad_proofs = 0 OR COALESCE((SELECT MAX(a.ended_ms) FROM attempts AS a WHERE a.job = t.job \
-                 AND a.task = t.id AND a.worker = $3 AND a.outcome = 'bad_proof'), 0) <= {now} - {ELSEWHERE_MS}) \
+             AND (t.bad_proofs = 0 OR COALESCE((SELECT MAX(a.ended_ms) + {ELSEWHERE_MS} FROM attempts AS a WHERE a.job = t.job \
+                 AND a.task = t.id AND a.worker = $3 AND a.outcome = 'bad_proof'), 0) <= {now}) \
              AND ((SELECT running_max FROM tenants WHERE name = t.tenant) IS NULL \
                  OR (SELECT running_max FROM tenants WHERE name = t.tenant) > \
                  (SELECT COUNT(*) FROM tasks AS r WHERE r.state = 'running' AND r.tenant = t.tenant)) \

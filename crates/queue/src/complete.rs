@@ -113,7 +113,7 @@ impl Change {
         for Completing { worker, complete, is_reused } in calls {
             query = query
                 .bind(complete.held.job.to_string())
-                .bind(complete.held.task.to_string())
+                .bind(row::key(complete.held.task))
                 .bind(worker.clone())
                 .bind(i64::from(complete.held.attempt))
                 .bind(complete.output.to_string())
@@ -155,7 +155,7 @@ impl Change {
         );
         let mut query = sqlx::query(AssertSqlSafe(query));
         for Recorded { complete, .. } in done {
-            query = query.bind(complete.held.job.to_string()).bind(complete.held.task.to_string());
+            query = query.bind(complete.held.job.to_string()).bind(row::key(complete.held.task));
         }
         query.execute(&mut *self.transaction).await?;
         Ok(())
@@ -165,7 +165,7 @@ impl Change {
     async fn was_recorded(&mut self, call: &Completing) -> Result<Result<Completion, QueueError>, QueueError> {
         let Complete { held, output, .. } = call.complete;
         let query = "SELECT state, attempt, worker, output FROM tasks WHERE job = $1 AND id = $2";
-        let query = sqlx::query(query).bind(held.job.to_string()).bind(held.task.to_string());
+        let query = sqlx::query(query).bind(held.job.to_string()).bind(row::key(held.task));
         let Some(row) = query.fetch_optional(&mut *self.transaction).await? else {
             return Ok(Err(QueueError::NoSuchTask { job: held.job, task: held.task }));
         };

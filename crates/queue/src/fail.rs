@@ -79,14 +79,14 @@ impl Change {
     /// it is no input of the task, or nobody in the job makes it.
     async fn makers(&mut self, job: JobId, id: TaskId, digest: Digest) -> Result<Vec<TaskId>, QueueError> {
         let query = sqlx::query_scalar("SELECT inputs FROM tasks WHERE job = $1 AND id = $2");
-        let query = query.bind(job.to_string()).bind(id.to_string());
+        let query = query.bind(job.to_string()).bind(row::key(id));
         let inputs = row::inputs(query.fetch_one(&mut *self.transaction).await?)?;
         if id.0 != Position::Execute && inputs.contains(&Input::Artifact { digest }) {
             return Ok(vec![TaskId(Position::Execute)]);
         }
         let query = "SELECT DISTINCT edges.child AS id FROM edges JOIN tasks ON tasks.job = edges.job AND tasks.id = edges.child \
                      WHERE edges.job = $1 AND edges.parent = $2 AND tasks.output = $3 ORDER BY id";
-        let query = sqlx::query(query).bind(job.to_string()).bind(id.to_string()).bind(digest.to_string());
+        let query = sqlx::query(query).bind(job.to_string()).bind(row::key(id)).bind(digest.to_string());
         let rows = query.fetch_all(&mut *self.transaction).await?;
         let makers = rows.iter().map(|row| row::task_id(row.try_get("id")?)).collect::<Result<Vec<_>, QueueError>>()?;
         debug_assert!(makers.iter().all(|maker| results(&inputs).any(|child| child == *maker)), "edges are inputs");

@@ -18,7 +18,7 @@ impl Queue {
              tasks.tenant, tasks.state, tasks.worker, jobs.engine AS job_engine, {RESULTS} FROM tasks \
              JOIN jobs ON jobs.id = tasks.job WHERE tasks.job = $1 AND tasks.id = $2",
         );
-        let query = sqlx::query(AssertSqlSafe(query)).bind(job.to_string()).bind(task.to_string());
+        let query = sqlx::query(AssertSqlSafe(query)).bind(job.to_string()).bind(row::key(task));
         let found = query.fetch_optional(self.database.reads()).await?;
         let found = found.ok_or(QueueError::NoSuchTask { job, task })?;
         let state = row::task_state(found.try_get("state")?)?;

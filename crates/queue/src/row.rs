@@ -26,7 +26,7 @@ pub async fn load(
     task: TaskId,
 ) -> Result<Option<Task>, QueueError> {
     let query = format!("SELECT {COLUMNS} FROM tasks WHERE job = $1 AND id = $2{}", dialect.for_update());
-    let query = sqlx::query(AssertSqlSafe(query)).bind(job.to_string()).bind(task.to_string());
+    let query = sqlx::query(AssertSqlSafe(query)).bind(job.to_string()).bind(key(task));
     query.fetch_optional(&mut **transaction).await?.map(|row| read(&row)).transpose()
 }
 
@@ -79,9 +79,29 @@ pub fn job_id(text: String) -> Result<JobId, QueueError> {
     text.parse().map_err(|_| QueueError::Corrupt { what: "a job's id", value: text })
 }
 
+/// A task's name in the database: those of a job sort as text in the order of the work, so that a page of them is a range.
+pub fn key(task: TaskId) -> String {
+    match task.0 {
+        Position::Execute => "1-execute".to_owned(),
+        Position::Prove { index } => format!("2-prove-{index:010}"),
+        Position::Fold { layer, index } => format!("3-fold-{layer:010}.{index:010}"),
+        Position::Seal => "4-seal".to_owned(),
+    }
+}
+
 /// A task's name of the database.
 pub fn task_id(text: String) -> Result<TaskId, QueueError> {
-    text.parse().map_err(|_| QueueError::Corrupt { what: "a task's id", value: text })
+    let number = |digits: &str| digits.parse::<u32>().ok();
+    let position = match text.get(2..).and_then(|name| name.split_once('-').or(Some((name, "")))) {
+        Some(("execute", "")) => Some(Position::Execute),
+        Some(("prove", index)) => number(index).map(|index| Position::Prove { index }),
+        Some(("fold", place)) => place.split_once('.').and_then(|(layer, index)| {
+            number(layer).zip(number(index)).map(|(layer, index)| Position::Fold { layer, index })
+        }),
+        Some(("seal", "")) => Some(Position::Seal),
+        _ => None,
+    };
+    position.map(TaskId).ok_or(QueueError::Corrupt { what: "a task's id", value: text })
 }
 
 /// Reads a JSON column.
@@ -172,6 +192,20 @@ mod tests {
         positions.sort_unstable();
         by_columns.sort_by_key(|position| order(*position));
         assert_eq!(by_columns, positions);
+    }
+
+    #[test]
+    fn names_in_the_database_sort_in_the_order_of_the_work() {
+        let (prove, fold) = (|index| Position::Prove { index }, |layer, index| Position::Fold { layer, index });
+        let work = [Position::Execute, prove(9), prove(10), fold(0, 9), fold(0, 10), fold(2, 0), Position::Seal];
+        let keys = work.map(|position| key(TaskId(position)));
+        assert!(keys.is_sorted(), "{keys:?}");
+        for (key, position) in keys.into_iter().zip(work) {
+            assert_eq!(task_id(key).unwrap(), TaskId(position));
+        }
+        for wrong in ["", "prove-7", "2-prove-", "2-prove-x", "3-fold-1", "1-execute-1"] {
+            assert!(task_id(wrong.to_owned()).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -139,7 +139,7 @@ impl Change {
              VALUES ($1, $2, 'execute', $3, $4, $5, $6, $7, '', 0, $8, $9, 0, 'ready', 0, 0, 0, 0, 0, 0, $5, $5)",
         )
         .bind(id.to_string())
-        .bind(task.to_string())
+        .bind(row::key(task))
         .bind(rank)
         .bind(place)
         .bind(number(self.now_ms))

@@ -19,14 +19,9 @@ impl Queue {
     /// One page of a job's tasks: the execution, the proofs, the folds by layer, the seal.
     pub async fn tasks(&self, job: JobId, after: Option<TaskId>, limit: u32) -> Result<TaskList, QueueError> {
         let limit = limit.clamp(1, PAGE_MAX);
-        let (after_rank, after_place) = after.map_or((i64::MAX, 0), |after| row::order(after.0));
-        // Backwards by rank, forwards by place: the order of the work.
-        let query = format!(
-            "SELECT {COLUMNS} FROM tasks WHERE job = $1 AND (rank < $2 OR (rank = $2 AND place > $3)) \
-             ORDER BY rank DESC, place LIMIT {}",
-            limit + 1,
-        );
-        let query = sqlx::query(AssertSqlSafe(query)).bind(job.to_string()).bind(after_rank).bind(after_place);
+        let query = format!("SELECT {COLUMNS} FROM tasks WHERE job = $1 AND id > $2 ORDER BY id LIMIT {}", limit + 1);
+        let after = after.map(row::key).unwrap_or_default();
+        let query = sqlx::query(AssertSqlSafe(query)).bind(job.to_string()).bind(after);
         let mut rows = query.fetch_all(self.database.reads()).await?;
         if rows.is_empty() {
             self.owner(job).await?;
@@ -41,7 +36,7 @@ impl Queue {
     /// A task.
     pub async fn task(&self, job: JobId, task: TaskId) -> Result<TaskView, QueueError> {
         let query = format!("SELECT {COLUMNS} FROM tasks WHERE job = $1 AND id = $2");
-        let query = sqlx::query(AssertSqlSafe(query)).bind(job.to_string()).bind(task.to_string());
+        let query = sqlx::query(AssertSqlSafe(query)).bind(job.to_string()).bind(row::key(task));
         let found = query.fetch_optional(self.database.reads()).await?;
         view(&found.ok_or(QueueError::NoSuchTask { job, task })?)
     }
@@ -53,7 +48,7 @@ impl Queue {
                      WHERE job = $1 AND task = $2 \
                      UNION ALL SELECT attempt, COALESCE(worker, ''), COALESCE(started_ms, 0), COALESCE(ended_ms, 0), 'done', \
                      NULL FROM tasks WHERE job = $1 AND id = $2 AND state = 'done' ORDER BY attempt";
-        let query = sqlx::query(query).bind(job.to_string()).bind(task.to_string());
+        let query = sqlx::query(query).bind(job.to_string()).bind(row::key(task));
         let attempt = |row: &AnyRow| {
             Ok(AttemptView {
                 attempt: small(row, "attempt")?,
