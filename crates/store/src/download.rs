@@ -11,7 +11,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::Stream;
+use futures::{
+    Stream,
+    executor::{block_on, block_on_stream},
+};
 use object_store::{ObjectMeta, ObjectStore};
 use phalanx_claim::{ArtifactKind, Digest};
 use tokio::sync::{mpsc, oneshot};
@@ -69,7 +72,7 @@ impl Store {
     /// When the file is there and cannot be read.
     pub async fn open_artifact(&self, digest: &Digest) -> Result<Option<Opened>, StoreError> {
         let path = layout::artifact(digest);
-        let failed = |reason| StoreError::Read { path: self.inner.objects.file_path(&path), reason };
+        let failed = |reason| StoreError::Read { place: self.inner.objects.place(&path), reason };
         let (sender, receiver) = oneshot::channel();
         let (inner, at) = (self.inner.objects.inner().clone(), path.clone());
         self.inner.objects.threads().map_err(failed)?.spawn(async move {
@@ -84,6 +87,24 @@ impl Store {
             }
             _ => Ok(None),
         }
+    }
+}
+
+impl Store {
+    /// The header of an artifact that is intact, found so by downloading it to nowhere. Blocks.
+    pub(crate) fn intact_remote(&self, digest: &Digest) -> Result<Option<Header>, StoreError> {
+        let Some(opened) = block_on(self.open_artifact(digest))? else { return Ok(None) };
+        for chunk in block_on_stream(opened.download(Form::Raw, 0..u64::MAX)?) {
+            match chunk {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(None),
+                Err(reason) => {
+                    let place = self.inner.objects.place(&opened.meta.location);
+                    return Err(StoreError::Read { place, reason });
+                }
+            }
+        }
+        Ok(Some(opened.header))
     }
 }
 
@@ -112,8 +133,8 @@ impl Opened {
         let range = range.start.min(end)..end;
         let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
         let objects = &self.store.inner.objects;
-        let path = objects.file_path(&self.meta.location);
-        let threads = objects.threads().map_err(|reason| StoreError::Read { path, reason })?;
+        let place = objects.place(&self.meta.location);
+        let threads = objects.threads().map_err(|reason| StoreError::Read { place, reason })?;
         let (inner, meta, digest, front) =
             (objects.inner().clone(), self.meta.clone(), self.digest, self.front.clone());
         threads.spawn(async move {

@@ -1,4 +1,4 @@
-//! The file `FORMAT`: what makes a directory a store, and which version of one.
+//! The file or object `FORMAT`: what makes a directory or a bucket a store, and which version of one.
 
 use std::{
     fs::{self, File},
@@ -7,7 +7,10 @@ use std::{
     process,
 };
 
-use crate::StoreError;
+use crate::{
+    StoreError,
+    objects::{Objects, text},
+};
 
 /// The store format that this program reads and writes.
 pub const FORMAT: u64 = 1;
@@ -23,26 +26,46 @@ const OPEN_TRIES_MAX: u32 = 8;
 
 /// Makes `root` a store of this format, or checks that it is one.
 pub(crate) fn open(root: &Path) -> Result<(), StoreError> {
-    fs::create_dir_all(root).map_err(|reason| StoreError::Open { path: root.to_owned(), reason })?;
+    fs::create_dir_all(root).map_err(|reason| StoreError::Open { place: text(root), reason })?;
     let path = root.join(FORMAT_FILE);
     let mut tries = 0;
     loop {
-        if let Some(text) = read(&path).map_err(|reason| StoreError::Open { path: path.clone(), reason })? {
-            return check(root, &text);
+        if let Some(found) = read(&path).map_err(|reason| StoreError::Open { place: text(&path), reason })? {
+            return check(text(root), &found);
         }
         tries += 1;
-        let empty = is_empty(root).map_err(|reason| StoreError::Open { path: root.to_owned(), reason })?;
+        let empty = is_empty(root).map_err(|reason| StoreError::Open { place: text(root), reason })?;
         match (empty, tries < OPEN_TRIES_MAX) {
             // Whoever filled the directory just now may have been another process making this store: look again.
             (false, true) => continue,
-            (false, false) => return Err(StoreError::NotAStore { path: root.to_owned() }),
+            (false, false) => return Err(StoreError::NotAStore { place: text(root) }),
             (true, again) => match write(root, &path) {
                 Ok(()) => {}
                 // Another process finished the store and collected our temporary file.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && again => {}
-                Err(reason) => return Err(StoreError::Open { path, reason }),
+                Err(reason) => return Err(StoreError::Open { place: text(&path), reason }),
             },
         }
+    }
+}
+
+/// As [`open`], for objects behind a network.
+pub(crate) fn open_remote(objects: &Objects) -> Result<(), StoreError> {
+    let path = object_store::path::Path::from(FORMAT_FILE);
+    let mut tries = 0;
+    loop {
+        if let Some(found) = objects.read(&path, FORMAT_FILE_BYTES_MAX)? {
+            return check(objects.name().to_owned(), &found);
+        }
+        tries += 1;
+        if objects.is_any()? && tries < OPEN_TRIES_MAX {
+            // Whoever put something there just now may have been another process making this store: look again.
+            continue;
+        }
+        if tries >= OPEN_TRIES_MAX {
+            return Err(StoreError::NotAStore { place: objects.name().to_owned() });
+        }
+        objects.create(&path, format!("{PREFIX}{FORMAT}\n").into_bytes())?;
     }
 }
 
@@ -57,12 +80,12 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(text))
 }
 
-fn check(root: &Path, text: &[u8]) -> Result<(), StoreError> {
+fn check(place: String, text: &[u8]) -> Result<(), StoreError> {
     let found = str::from_utf8(text).ok().and_then(|text| text.strip_prefix(PREFIX)?.trim_end().parse().ok());
     match found {
         Some(FORMAT) => Ok(()),
-        Some(found) => Err(StoreError::OtherFormat { path: root.to_owned(), found, ours: FORMAT }),
-        None => Err(StoreError::NoFormat { path: root.to_owned() }),
+        Some(found) => Err(StoreError::OtherFormat { place, found, ours: FORMAT }),
+        None => Err(StoreError::NoFormat { place }),
     }
 }
 

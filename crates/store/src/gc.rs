@@ -15,9 +15,11 @@ use phalanx_claim::Digest;
 use crate::{
     Store, StoreError,
     format::FORMAT_FILE,
-    hold::is_locked,
+    hold::{Passed, is_locked},
     layout::{self, ARTIFACTS, KEYS, ROOTS, SPOOL},
+    objects::text,
     reach::{Reached, References},
+    store::Local,
 };
 
 /// Removals in one batch: other processes wait for the gate as long as this many take, a few milliseconds.
@@ -45,12 +47,15 @@ impl Store {
     /// what killed processes left half-written. With `dry_run`, only counts.
     ///
     /// # Errors
-    /// When the store cannot be read or a file cannot be removed; what was removed until then was not needed.
+    /// When the store is not in a directory, which needs [`collect`](Self::collect), or cannot be read, or a file cannot be
+    /// removed; what was removed until then was not needed.
     pub fn gc(&self, dry_run: bool, references: References<'_>) -> Result<Collected, StoreError> {
+        let Some(local) = &self.inner.local else {
+            return Err(StoreError::NotCollectable { place: self.name().to_owned() });
+        };
         let mut reached = Reached::new(self, references);
         // The long walk over what is held now; each batch then adds the little that came since.
-        let held = self.inner.holds.of_the_living(&self.inner.gate.exclusive()?)?;
-        reached.add(held)?;
+        reached.add(local.holds.of_the_living(&local.gate.exclusive()?)?)?;
 
         let artifacts: Vec<(Digest, u64)> = self
             .inner
@@ -61,11 +66,9 @@ impl Store {
             .collect();
         let there: HashSet<Digest> = artifacts.iter().map(|(digest, _)| *digest).collect();
         let keys = self.condemned_keys(&reached, &there)?;
-        let temporaries = temporaries(&self.inner.root)?;
-
         let mut done = Collected::default();
         for batch in keys.chunks(BATCH) {
-            let _gate = self.batch(dry_run, &mut reached)?;
+            let _gate = batch_of(local, dry_run, &mut reached)?;
             for key in batch {
                 if dry_run || (self.is_condemned(key, &reached)? && self.inner.objects.remove(&layout::key(key))?) {
                     done.removed_keys += 1;
@@ -74,7 +77,7 @@ impl Store {
         }
         for batch in artifacts.chunks(BATCH) {
             let condemned = |reached: &Reached<'_>| batch.iter().any(|(digest, _)| !reached.has(digest));
-            let _gate = if condemned(&reached) { self.batch(dry_run, &mut reached)? } else { None };
+            let _gate = if condemned(&reached) { batch_of(local, dry_run, &mut reached)? } else { None };
             for (digest, bytes) in batch {
                 if reached.has(digest) {
                     done.kept_artifacts += 1;
@@ -85,35 +88,8 @@ impl Store {
                 }
             }
         }
-        for batch in temporaries.chunks(BATCH) {
-            let gate = self.inner.gate.exclusive()?;
-            let held = self.inner.holds.of_the_living(&gate)?;
-            for Temporary { file, artifact } in batch {
-                let written = artifact.is_some_and(|digest| held.contains(&digest));
-                if !written && (dry_run || remove_file(file)?) {
-                    done.removed_temporaries += 1;
-                }
-            }
-        }
-        let gate = self.inner.gate.exclusive()?;
-        for file in entries(&self.inner.root.join(SPOOL))? {
-            let dead = || File::open(&file).is_ok_and(|file| !is_locked(&file));
-            if dead() && (dry_run || remove_file(&file)?) {
-                done.removed_temporaries += 1;
-            }
-        }
-        drop(gate);
+        done.removed_temporaries = local.sweep(dry_run)?;
         Ok(done)
-    }
-
-    /// Passes the gate for one batch and adds what has been pinned or held since the last.
-    fn batch(&self, dry_run: bool, reached: &mut Reached<'_>) -> Result<Option<crate::hold::Passed>, StoreError> {
-        if dry_run {
-            return Ok(None);
-        }
-        let gate = self.inner.gate.exclusive()?;
-        reached.add(self.inner.holds.of_the_living(&gate)?)?;
-        Ok(Some(gate))
     }
 
     fn condemned_keys(&self, reached: &Reached<'_>, there: &HashSet<Digest>) -> Result<Vec<Digest>, StoreError> {
@@ -138,6 +114,41 @@ impl Store {
     pub(crate) fn keys(&self) -> Result<Vec<Digest>, StoreError> {
         let listed = self.inner.objects.list(KEYS)?;
         Ok(listed.iter().filter_map(|(path, _): &(Path, u64)| layout::sharded_name(KEYS, path)).collect())
+    }
+}
+
+/// Passes the gate for one batch and adds what has been pinned or held since the last.
+fn batch_of(local: &Local, dry_run: bool, reached: &mut Reached<'_>) -> Result<Option<Passed>, StoreError> {
+    if dry_run {
+        return Ok(None);
+    }
+    let gate = local.gate.exclusive()?;
+    reached.add(local.holds.of_the_living(&gate)?)?;
+    Ok(Some(gate))
+}
+
+impl Local {
+    /// Removes what killed processes left half-written or spooled; how many files.
+    pub fn sweep(&self, dry_run: bool) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        for batch in temporaries(&self.root)?.chunks(BATCH) {
+            let gate = self.gate.exclusive()?;
+            let held = self.holds.of_the_living(&gate)?;
+            for Temporary { file, artifact } in batch {
+                let written = artifact.is_some_and(|digest| held.contains(&digest));
+                if !written && (dry_run || remove_file(file)?) {
+                    removed += 1;
+                }
+            }
+        }
+        let _gate = self.gate.exclusive()?;
+        for file in entries(&self.root.join(SPOOL))? {
+            let dead = || File::open(&file).is_ok_and(|file| !is_locked(&file));
+            if dead() && (dry_run || remove_file(&file)?) {
+                removed += 1;
+            }
+        }
+        Ok(removed)
     }
 }
 
@@ -182,7 +193,7 @@ fn entries(dir: &FilePath) -> Result<Vec<PathBuf>, StoreError> {
     let listed = fs::read_dir(dir).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
     match listed {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Vec::new()),
-        Err(reason) => Err(StoreError::Read { path: dir.to_owned(), reason }),
+        Err(reason) => Err(StoreError::Read { place: text(dir), reason }),
         Ok(entries) => Ok(entries),
     }
 }
@@ -191,6 +202,6 @@ fn remove_file(file: &FilePath) -> Result<bool, StoreError> {
     match fs::remove_file(file) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(reason) => Err(StoreError::Remove { path: file.to_owned(), reason }),
+        Err(reason) => Err(StoreError::Remove { place: text(file), reason }),
     }
 }

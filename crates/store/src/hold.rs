@@ -38,6 +38,7 @@ use phalanx_claim::Digest;
 use crate::{
     StoreError,
     layout::{HOLDS, LOCK},
+    objects::text,
 };
 
 /// The lock that orders writers and collections; every pass through it opens the file anew, so it also orders threads.
@@ -54,7 +55,7 @@ impl Gate {
     /// The gate of the store at `root`; proves that the store is writable.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         let gate = Self { path: root.join(LOCK) };
-        gate.file().map_err(|reason| StoreError::Open { path: gate.path.clone(), reason })?;
+        gate.file().map_err(|reason| StoreError::Open { place: text(&gate.path), reason })?;
         Ok(gate)
     }
 
@@ -70,7 +71,7 @@ impl Gate {
 
     fn pass(&self, lock: fn(&File) -> io::Result<()>) -> Result<Passed, StoreError> {
         let locked = self.file().and_then(|file| uninterrupted(|| lock(&file)).map(|()| file));
-        locked.map(|_locked| Passed { _locked }).map_err(|reason| StoreError::Lock { path: self.path.clone(), reason })
+        locked.map(|_locked| Passed { _locked }).map_err(|reason| StoreError::Lock { place: text(&self.path), reason })
     }
 
     fn file(&self) -> io::Result<File> {
@@ -120,8 +121,8 @@ impl Holds {
     /// Holds `digest` until the handle or the process ends.
     pub fn hold(&self, _gate: &Passed, digest: &Digest) -> Result<(), StoreError> {
         let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |reason| StoreError::Write { path, reason }
+            let place = text(path);
+            move |reason| StoreError::Write { place, reason }
         };
         let mut slot = self.own();
         let own = match slot.as_mut() {
@@ -145,14 +146,14 @@ impl Holds {
                 Ok(bytes) => held.extend(bytes.as_chunks::<{ Digest::LEN }>().0.iter().copied().map(Digest::new)),
                 // Its process ended just now.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(reason) => return Err(StoreError::Read { path, reason }),
+                Err(reason) => return Err(StoreError::Read { place: text(&path), reason }),
             }
         }
         Ok(held)
     }
 
     fn files(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let failed = |reason| StoreError::Read { path: self.dir.clone(), reason };
+        let failed = |reason| StoreError::Read { place: text(&self.dir), reason };
         match fs::read_dir(&self.dir) {
             Ok(entries) => {
                 entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>().map_err(failed)

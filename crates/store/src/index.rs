@@ -1,12 +1,18 @@
 //! The task-key index: which artifact is the result of which task. The first result wins for as long as it is intact.
 
+use std::io;
+
 use phalanx_claim::Digest;
 
 use crate::{
     Store, StoreError,
     codec::key::{self, KEY_FILE_BYTES},
     layout,
+    store::Local,
 };
+
+/// How often a binding that changes while it is looked at is looked at again.
+const RECORD_TRIES_MAX: u32 = 16;
 
 impl Store {
     /// Records that the task with this key has this result, which was put before, and returns the result that counts:
@@ -18,27 +24,54 @@ impl Store {
     /// # Errors
     /// When the index cannot be read or written.
     pub fn record(&self, key: Digest, artifact: Digest) -> Result<Digest, StoreError> {
-        let inner = &self.inner;
-        let path = layout::key(&key);
+        match &self.inner.local {
+            Some(local) => self.record_locked(local, key, artifact),
+            None => self.record_versioned(key, artifact),
+        }
+    }
+
+    /// By locks: only one process at a time replaces a dead binding.
+    fn record_locked(&self, local: &Local, key: Digest, artifact: Digest) -> Result<Digest, StoreError> {
+        let (objects, path) = (&self.inner.objects, layout::key(&key));
         {
-            let gate = inner.gate.shared()?;
-            inner.holds.hold(&gate, &artifact)?;
-            if inner.objects.create(&path, key::encode(&key, &artifact))? {
+            let gate = local.gate.shared()?;
+            local.holds.hold(&gate, &artifact)?;
+            if objects.create(&path, key::encode(&key, &artifact))? {
                 return Ok(artifact);
             }
             if let Some(first) = self.live_binding(&key, &artifact)? {
-                inner.holds.hold(&gate, &first)?;
+                local.holds.hold(&gate, &first)?;
                 return Ok(first);
             }
         }
-        // Dead a moment ago. Only one process at a time replaces it, and the next sees that it lives again.
-        let gate = inner.gate.exclusive()?;
+        // Dead a moment ago. The next to pass sees that it lives again.
+        let gate = local.gate.exclusive()?;
         if let Some(first) = self.live_binding(&key, &artifact)? {
-            inner.holds.hold(&gate, &first)?;
+            local.holds.hold(&gate, &first)?;
             return Ok(first);
         }
-        inner.objects.write(&path, key::encode(&key, &artifact))?;
+        objects.write(&path, key::encode(&key, &artifact))?;
         Ok(artifact)
+    }
+
+    /// By versions: whoever replaces a dead binding replaces exactly the one that was found dead.
+    fn record_versioned(&self, key: Digest, artifact: Digest) -> Result<Digest, StoreError> {
+        let (objects, path) = (&self.inner.objects, layout::key(&key));
+        for _ in 0..RECORD_TRIES_MAX {
+            if objects.create(&path, key::encode(&key, &artifact))? {
+                return Ok(artifact);
+            }
+            let Some((version, stored)) = objects.read_versioned(&path, KEY_FILE_BYTES as u64 + 1)? else { continue };
+            match key::decode(&key, &stored) {
+                Ok(first) if first == artifact || self.is_intact(&first)? => return Ok(first),
+                _ => {}
+            }
+            if objects.replace(&path, key::encode(&key, &artifact), version)? {
+                return Ok(artifact);
+            }
+        }
+        let reason = io::Error::other("others change it all the time");
+        Err(StoreError::Write { place: objects.place(&path), reason })
     }
 
     /// The recorded artifact if it is intact; `known` was just put and need not be read again.
@@ -55,9 +88,9 @@ impl Store {
     /// # Errors
     /// When the index cannot be read.
     pub fn lookup(&self, key: Digest) -> Result<Option<Digest>, StoreError> {
-        let gate = self.inner.gate.shared()?;
+        let gate = self.inner.shared()?;
         let Some(artifact) = self.binding(&key)? else { return Ok(None) };
-        self.inner.holds.hold(&gate, &artifact)?;
+        self.inner.hold(gate.as_ref(), &artifact)?;
         Ok(Some(artifact))
     }
 
@@ -79,8 +112,8 @@ impl Store {
         match key::decode(key, &stored) {
             Ok(artifact) => Ok(Some(artifact)),
             Err(corrupt) => {
-                let path = self.inner.objects.file_path(&path);
-                tracing::warn!(path = %path.display(), "corrupt key counts as missing: {corrupt}");
+                let place = self.inner.objects.place(&path);
+                tracing::warn!(place, "corrupt key counts as missing: {corrupt}");
                 Ok(None)
             }
         }

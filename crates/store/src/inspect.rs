@@ -1,6 +1,6 @@
 //! Looking at a store without changing it: what is there, what is reachable, what is corrupt.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::collections::BTreeSet;
 
 use phalanx_claim::{ArtifactKind, Digest};
 
@@ -32,7 +32,7 @@ pub struct CorruptFile {
     /// The digest or task key that it is named by.
     pub name: Digest,
     /// Where it lies.
-    pub path: PathBuf,
+    pub place: String,
     /// What is wrong with it.
     pub corrupt: Corrupt,
 }
@@ -106,8 +106,8 @@ impl Store {
             match key::decode(&name, &stored) {
                 Ok(artifact) => bindings.push((name, artifact)),
                 Err(corrupt) => {
-                    let path = self.inner.objects.file_path(&path);
-                    verified.corrupt_keys.push(CorruptFile { name, path, corrupt });
+                    let place = self.inner.objects.place(&path);
+                    verified.corrupt_keys.push(CorruptFile { name, place, corrupt });
                 }
             }
         }
@@ -121,8 +121,8 @@ impl Store {
                     verified.intact_bytes = verified.intact_bytes.saturating_add(bytes);
                 }
                 Some(Err(corrupt)) => {
-                    let path = self.inner.objects.file_path(&path);
-                    verified.corrupt_artifacts.push(CorruptFile { name, path, corrupt });
+                    let place = self.inner.objects.place(&path);
+                    verified.corrupt_artifacts.push(CorruptFile { name, place, corrupt });
                 }
                 None => {}
             }

@@ -9,6 +9,7 @@ pub(crate) const ROOTS: &str = "roots";
 pub(crate) const HOLDS: &str = "holds";
 pub(crate) const SPOOL: &str = "spool";
 pub(crate) const LOCK: &str = "lock";
+pub(crate) const COLLECTED: &str = "collected";
 
 /// `artifacts/<2 hex>/<digest>`
 pub(crate) fn artifact(digest: &Digest) -> Path {

@@ -42,6 +42,7 @@
 
 mod chunks;
 mod codec;
+mod collect;
 mod download;
 mod error;
 mod format;
@@ -51,7 +52,10 @@ mod index;
 mod inspect;
 mod layout;
 mod objects;
+mod parts;
+mod place;
 mod reach;
+mod remote;
 mod roots;
 mod spool;
 mod store;
@@ -62,11 +66,13 @@ pub use codec::{
     artifact::{ARTIFACT_BYTES_MAX, decode as decode_artifact, encode as encode_artifact},
     key::{decode as decode_key, encode as encode_key},
 };
+pub use collect::Live;
 pub use download::{Download, Form, Opened};
 pub use error::StoreError;
 pub use format::FORMAT;
 pub use gc::Collected;
 pub use inspect::{CorruptFile, StoredArtifact, Verified};
+pub use place::{SignedPlace, Transfer};
 pub use reach::References;
 pub use roots::ROOT_NAME_BYTES_MAX;
 pub use spool::Spool;

@@ -25,7 +25,7 @@ impl Store {
     /// When the name does not do, or the root cannot be written.
     pub fn pin(&self, name: &str, digests: &[Digest]) -> Result<(), StoreError> {
         check(name)?;
-        let _gate = self.inner.gate.shared()?;
+        let _gate = self.inner.shared()?;
         for digest in digests {
             let path = layout::pin(name, digest);
             if !self.inner.objects.exists(&path)? {
@@ -41,13 +41,15 @@ impl Store {
     /// When the name does not do, or the root cannot be removed.
     pub fn unpin(&self, name: &str) -> Result<bool, StoreError> {
         check(name)?;
-        let _gate = self.inner.gate.shared()?;
+        let _gate = self.inner.shared()?;
         let mut removed = false;
         for digest in self.roots()?.remove(name).unwrap_or_default() {
             removed |= self.inner.objects.remove(&layout::pin(name, &digest))?;
         }
-        // Left alone when another process pins under the same name again.
-        let _ = fs::remove_dir(self.inner.root.join(ROOTS).join(name));
+        if let Some(local) = &self.inner.local {
+            // Left alone when another process pins under the same name again.
+            let _ = fs::remove_dir(local.root.join(ROOTS).join(name));
+        }
         Ok(removed)
     }
 

@@ -11,7 +11,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use crate::{Store, StoreError, layout::SPOOL};
+use crate::{Store, StoreError, layout::SPOOL, objects::text};
 
 /// A new, empty file for an upload, gone when this is dropped. Write to [`file`](Self::file), then give it to
 /// [`Store::put_stored`] or [`Store::put_raw`], which read it from its beginning.
@@ -28,8 +28,8 @@ impl Spool {
     }
 
     /// Where it lies, for errors.
-    pub(crate) fn place(&self) -> PathBuf {
-        self.path.clone().unwrap_or_else(std::env::temp_dir)
+    pub(crate) fn place(&self) -> String {
+        text(&self.path.clone().unwrap_or_else(std::env::temp_dir))
     }
 
     /// Gives the file its final name, in place of what was there. Needs a path.
@@ -58,10 +58,15 @@ impl Store {
     /// When it cannot be made.
     pub fn spool(&self) -> Result<Spool, StoreError> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let dir = self.inner.root.join(SPOOL);
-        let failed = |reason| StoreError::Write { path: dir.clone(), reason };
+        let Some(local) = &self.inner.local else {
+            let place = || text(&std::env::temp_dir());
+            let file = tempfile::tempfile().map_err(|reason| StoreError::Write { place: place(), reason })?;
+            return Ok(Spool { file, path: None });
+        };
+        let dir = local.root.join(SPOOL);
+        let failed = |reason| StoreError::Write { place: text(&dir), reason };
         // No collection sees the file before it is locked.
-        let _gate = self.inner.gate.shared()?;
+        let _gate = local.gate.shared()?;
         fs::create_dir_all(&dir).map_err(failed)?;
         loop {
             let path = dir.join(format!("{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));

@@ -13,49 +13,103 @@ use crate::{
     ARTIFACT_BYTES_MAX, Corrupt, StoreError,
     codec::artifact::{self, HEADER_BYTES, Header},
     format,
-    hold::{Gate, Holds},
+    hold::{Gate, Holds, Passed},
     layout,
-    objects::Objects,
+    objects::{Objects, text},
+    remote,
 };
 
-/// A handle on a store. Clones share it; so do processes that open the same directory.
+/// A handle on a store. Clones share it; so do processes that open the same directory or bucket.
 ///
-/// A handle holds every artifact that it has put, recorded or looked up against collection, until its last clone is
-/// dropped or its process ends. Open one per job, and [`pin`](Self::pin) what must outlive it.
+/// In a directory, a handle holds every artifact that it has put, recorded or looked up against collection, until its last
+/// clone is dropped or its process ends. Open one per job, and [`pin`](Self::pin) what must outlive it.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) inner: Arc<Inner>,
 }
 
 pub(crate) struct Inner {
-    pub root: PathBuf,
     pub objects: Objects,
+    /// What only a store in a directory has.
+    pub local: Option<Local>,
+}
+
+/// What orders the processes that share a directory.
+pub(crate) struct Local {
+    pub root: PathBuf,
     pub gate: Gate,
     pub holds: Holds,
 }
 
+impl Inner {
+    /// Waits while a collection removes; nothing to wait for where there are no locks.
+    pub fn shared(&self) -> Result<Option<Passed>, StoreError> {
+        self.local.as_ref().map(|local| local.gate.shared()).transpose()
+    }
+
+    /// Holds `digest` until the handle or the process ends, where holds are.
+    pub fn hold(&self, gate: Option<&Passed>, digest: &Digest) -> Result<(), StoreError> {
+        match (&self.local, gate) {
+            (Some(local), Some(gate)) => local.holds.hold(gate, digest),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Store").field(&self.inner.root).finish()
+        f.debug_tuple("Store").field(&self.name()).finish()
     }
 }
 
 impl Store {
+    /// Opens the store at `place`, and makes it when there is none: a directory, `s3://bucket/prefix`,
+    /// `gs://bucket/prefix` or `az://container/prefix`. How to reach a bucket, the environment says: `AWS_…`, `GOOGLE_…`
+    /// and `AZURE_…` variables.
+    ///
+    /// # Errors
+    /// When the place names no store, cannot be reached or written, or holds something else or a store of another format.
+    pub fn open(place: &str) -> Result<Self, StoreError> {
+        let variables = std::env::vars_os();
+        Self::open_with(
+            place,
+            variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        )
+    }
+
+    /// As [`open`](Self::open), with these variables in place of the environment's.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(place: &str, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, StoreError> {
+        if !place.contains("://") {
+            return Self::open_dir(place);
+        }
+        let objects = Objects::new(remote::connect(place, &variables.into_iter().collect::<Vec<_>>())?);
+        format::open_remote(&objects)?;
+        Ok(Self { inner: Arc::new(Inner { objects, local: None }) })
+    }
+
     /// Opens the store in a directory, and makes it when there is none.
     ///
     /// # Errors
     /// When the directory cannot be written, holds something else, or a store of another format.
     pub fn open_dir(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let root = std::path::absolute(path.as_ref())
-            .map_err(|reason| StoreError::Open { path: path.as_ref().to_owned(), reason })?;
+            .map_err(|reason| StoreError::Open { place: text(path.as_ref()), reason })?;
         format::open(&root)?;
         let (gate, holds, objects) = (Gate::open(&root)?, Holds::open(&root), Objects::open_dir(&root)?);
-        Ok(Self { inner: Arc::new(Inner { root, objects, gate, holds }) })
+        Ok(Self { inner: Arc::new(Inner { objects, local: Some(Local { root, gate, holds }) }) })
     }
 
-    /// The directory.
-    pub fn path(&self) -> &Path {
-        &self.inner.root
+    /// The directory or URL, without secrets.
+    pub fn name(&self) -> &str {
+        self.inner.objects.name()
+    }
+
+    /// The directory, if it is in one.
+    pub fn path(&self) -> Option<&Path> {
+        self.inner.local.as_ref().map(|local| local.root.as_path())
     }
 
     /// Stores `bytes` and returns their digest. Writes nothing when they are there already, and heals what is corrupt.
@@ -73,6 +127,15 @@ impl Store {
         let digest = Digest::of(bytes);
         self.hold(&digest)?;
         let path = layout::artifact(&digest);
+        if self.inner.local.is_none() {
+            // Not read back to compare, which would cost as much: writing it again heals it and keeps it young.
+            if !self.is_kept_as_other(&digest, kind)? {
+                let place = self.inner.objects.place(&path);
+                let stored = artifact::encode(kind, bytes).map_err(|reason| StoreError::Write { place, reason })?;
+                self.inner.objects.write(&path, stored)?;
+            }
+            return Ok(digest);
+        }
         if let Some(stored) = self.inner.objects.read(&path, artifact::stored_bytes_max())?
             && let Ok((found, there)) = artifact::decode(&stored)
             && there == bytes
@@ -81,7 +144,7 @@ impl Store {
             return Ok(digest);
         }
         let stored = artifact::encode(kind, bytes)
-            .map_err(|reason| StoreError::Write { path: self.inner.objects.file_path(&path), reason })?;
+            .map_err(|reason| StoreError::Write { place: self.inner.objects.place(&path), reason })?;
         self.inner.objects.write(&path, stored)?;
         Ok(digest)
     }
@@ -97,8 +160,8 @@ impl Store {
         match self.read(digest)? {
             Some(Ok((_, bytes))) => Ok(Some(bytes.into())),
             Some(Err(corrupt)) => {
-                let path = self.inner.objects.file_path(&layout::artifact(digest));
-                tracing::warn!(%digest, %kind, path = %path.display(), "corrupt artifact counts as missing: {corrupt}");
+                let place = self.inner.objects.place(&layout::artifact(digest));
+                tracing::warn!(%digest, %kind, place, "corrupt artifact counts as missing: {corrupt}");
                 Ok(None)
             }
             None => Ok(None),
@@ -124,10 +187,19 @@ impl Store {
     }
 
     pub(crate) fn hold(&self, digest: &Digest) -> Result<(), StoreError> {
-        if self.inner.holds.has(digest) {
-            return Ok(());
+        match &self.inner.local {
+            Some(local) if !local.holds.has(digest) => local.holds.hold(&local.gate.shared()?, digest),
+            _ => Ok(()),
         }
-        self.inner.holds.hold(&self.inner.gate.shared()?, digest)
+    }
+
+    /// Whether the artifact is there as a kind whose references have to be followed, which those of `kind` have not.
+    pub(crate) fn is_kept_as_other(&self, digest: &Digest, kind: ArtifactKind) -> Result<bool, StoreError> {
+        if may_name(kind) {
+            return Ok(false);
+        }
+        let is_other = self.header(digest)?.is_some_and(|header| header.is_ok_and(|header| may_name(header.kind)));
+        Ok(is_other && self.is_intact(digest)?)
     }
 }
 

@@ -14,6 +14,8 @@ use crate::{
         streamed::{Decoding, FRONT_BYTES},
     },
     layout,
+    objects::text,
+    parts::Body,
     store::may_name,
 };
 
@@ -46,7 +48,7 @@ impl Store {
     /// # Errors
     /// When the spool holds something else, or the store cannot be read or written; then nothing is left of it.
     pub fn put_stored(&self, digest: &Digest, spool: Spool) -> Result<(ArtifactKind, u64), UploadError> {
-        let unreadable = |reason| StoreError::Read { path: spool.place(), reason };
+        let unreadable = |reason| StoreError::Read { place: spool.place(), reason };
         let header = match check(spool.file(), digest).map_err(unreadable)? {
             Ok(header) => header,
             Err(corrupt) => return Err(UploadError::Corrupt { digest: *digest, corrupt }),
@@ -60,14 +62,14 @@ impl Store {
     /// # Errors
     /// When they are longer than [`ARTIFACT_BYTES_MAX`] or cannot be read or written; then nothing is left of them.
     pub fn put_raw(&self, kind: ArtifactKind, raw: &Spool) -> Result<Digest, StoreError> {
-        let unreadable = |reason| StoreError::Read { path: raw.place(), reason };
+        let unreadable = |reason| StoreError::Read { place: raw.place(), reason };
         let raw_bytes = raw.file().metadata().map_err(unreadable)?.len();
         if raw_bytes > ARTIFACT_BYTES_MAX {
             return Err(StoreError::TooLong { bytes: raw_bytes, bytes_max: ARTIFACT_BYTES_MAX });
         }
         let stored = self.spool()?;
         let encoded = encode(Header { kind, raw_bytes }, raw.file(), stored.file());
-        let digest = encoded.map_err(|reason| StoreError::Write { path: stored.place(), reason })?;
+        let digest = encoded.map_err(|reason| StoreError::Write { place: stored.place(), reason })?;
         self.put_checked(&digest, kind, stored)?;
         Ok(digest)
     }
@@ -80,22 +82,35 @@ impl Store {
         Ok(self.intact(digest)?.is_some())
     }
 
-    pub(crate) fn put_checked(&self, digest: &Digest, kind: ArtifactKind, spool: Spool) -> Result<(), StoreError> {
+    fn put_checked(&self, digest: &Digest, kind: ArtifactKind, spool: Spool) -> Result<(), StoreError> {
         self.hold(digest)?;
+        let path = layout::artifact(digest);
+        let Some(local) = &self.inner.local else {
+            if self.is_kept_as_other(digest, kind)? {
+                return Ok(());
+            }
+            let start = spool.file().try_clone().and_then(|mut file| file.seek(SeekFrom::Start(0)).map(|_| file));
+            let file = start.map_err(|reason| StoreError::Read { place: spool.place(), reason })?;
+            return self.inner.objects.write_body(&path, Body::File(file));
+        };
         if self.intact(digest)?.is_some_and(|there| there.kind == kind || !may_name(kind)) {
             return Ok(());
         }
-        let path = self.inner.objects.file_path(&layout::artifact(digest));
-        spool.rename(&path).map_err(|reason| StoreError::Write { path, reason })
+        let file = local.root.join(path.as_ref());
+        spool.rename(&file).map_err(|reason| StoreError::Write { place: text(&file), reason })
     }
 
     /// The header of an artifact that is intact.
-    pub(crate) fn intact(&self, digest: &Digest) -> Result<Option<Header>, StoreError> {
-        let path = self.inner.objects.file_path(&layout::artifact(digest));
-        match File::open(&path).and_then(|file| check(&file, digest)) {
+    fn intact(&self, digest: &Digest) -> Result<Option<Header>, StoreError> {
+        let path = layout::artifact(digest);
+        let checked = match &self.inner.local {
+            Some(local) => File::open(local.root.join(path.as_ref())).and_then(|file| check(&file, digest)),
+            None => return self.intact_remote(digest),
+        };
+        match checked {
             Ok(checked) => Ok(checked.ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(reason) => Err(StoreError::Read { path, reason }),
+            Err(reason) => Err(StoreError::Read { place: self.inner.objects.place(&path), reason }),
         }
     }
 }

@@ -86,7 +86,7 @@ fn pinning_adds_to_a_root() {
 #[test]
 fn an_open_handle_holds_what_it_put_and_what_that_names() {
     let (_dir, store, pages) = filled(|store| store.put(ArtifactKind::Pages, b"pages").unwrap());
-    let working = Store::open_dir(store.path()).unwrap();
+    let working = Store::open_dir(store.path().unwrap()).unwrap();
     working.put(ArtifactKind::Segment, &naming(&[pages])).unwrap();
     assert_eq!(store.gc(false, &references).unwrap().removed_artifacts, 0);
     drop(working);
@@ -101,7 +101,7 @@ fn an_open_handle_holds_what_it_looked_up() {
         let segment = store.put(ArtifactKind::Segment, &naming(&[pages])).unwrap();
         store.record(key, segment).unwrap();
     });
-    let working = Store::open_dir(store.path()).unwrap();
+    let working = Store::open_dir(store.path().unwrap()).unwrap();
     assert!(working.lookup_present(key).unwrap().is_some());
     let collected = store.gc(false, &references).unwrap();
     assert_eq!((collected.removed_artifacts, collected.removed_keys), (0, 0));
@@ -110,7 +110,7 @@ fn an_open_handle_holds_what_it_looked_up() {
 #[test]
 fn a_hold_file_without_a_living_process_holds_nothing() {
     let (_dir, store, digest) = filled(|store| store.put(ArtifactKind::Proof, b"proof").unwrap());
-    let stale = store.path().join("holds").join("1-0");
+    let stale = store.path().unwrap().join("holds").join("1-0");
     fs::write(&stale, digest.as_bytes()).unwrap();
     assert_eq!(store.gc(false, &references).unwrap().removed_artifacts, 1);
     assert!(!stale.exists());
@@ -123,11 +123,11 @@ fn half_written_files_of_the_dead_go_and_those_of_the_living_stay() {
         store.record(proof, proof).unwrap();
         store.pin("job", &[proof]).unwrap();
     });
-    let working = Store::open_dir(store.path()).unwrap();
+    let working = Store::open_dir(store.path().unwrap()).unwrap();
     let living = working.put(ArtifactKind::Proof, b"living").unwrap();
     let staged = |dir: &str, digest: &Digest| {
         let hex = digest.to_string();
-        let file = store.path().join(dir).join(&hex[..2]).join(format!("{hex}#1"));
+        let file = store.path().unwrap().join(dir).join(&hex[..2]).join(format!("{hex}#1"));
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(&file, b"half").unwrap();
         file
@@ -154,7 +154,7 @@ fn a_cycle_of_names_ends() {
 #[test]
 fn files_that_are_not_ours_are_left_alone() {
     let (_dir, store, _) = filled(|store| store.put(ArtifactKind::Proof, b"proof").unwrap());
-    let odd = store.path().join("artifacts").join("README");
+    let odd = store.path().unwrap().join("artifacts").join("README");
     fs::write(&odd, "hello").unwrap();
     assert_eq!(store.gc(false, &references).unwrap().removed_artifacts, 1);
     assert!(odd.exists());

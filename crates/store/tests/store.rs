@@ -14,12 +14,12 @@ fn store() -> (TempDir, Store) {
 
 fn artifact_path(store: &Store, digest: &Digest) -> PathBuf {
     let hex = digest.to_string();
-    store.path().join("artifacts").join(&hex[..2]).join(hex)
+    store.path().unwrap().join("artifacts").join(&hex[..2]).join(hex)
 }
 
 fn key_path(store: &Store, key: &Digest) -> PathBuf {
     let hex = key.to_string();
-    store.path().join("keys").join(&hex[..2]).join(hex)
+    store.path().unwrap().join("keys").join(&hex[..2]).join(hex)
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn verify_names_what_is_broken() {
     let verified = store.verify().unwrap();
     assert_eq!((verified.intact_artifacts, verified.intact_bytes, verified.intact_keys), (1, 4, 1));
     assert_eq!(verified.corrupt_artifacts[0].name, lost);
-    assert_eq!(verified.corrupt_artifacts[0].path, artifact_path(&store, &lost));
+    assert_eq!(verified.corrupt_artifacts[0].place, artifact_path(&store, &lost).display().to_string());
     assert_eq!(verified.dangling_keys, [Digest::of(&lost.as_bytes()[..])]);
     assert_eq!(verified.missing_pins, [("job".to_owned(), lost)]);
     assert!(store.contains(&kept).unwrap());
@@ -200,17 +200,17 @@ fn verify_names_what_is_broken() {
 #[test]
 fn a_store_of_another_version_is_refused_by_name() {
     let (_dir, store) = store();
-    fs::write(store.path().join("FORMAT"), "phalanx-store 7\n").unwrap();
-    let error = Store::open_dir(store.path()).unwrap_err().to_string();
-    assert_eq!(error, format!("store {} has format 7, this phalanx reads format 1", store.path().display()));
+    fs::write(store.path().unwrap().join("FORMAT"), "phalanx-store 7\n").unwrap();
+    let error = Store::open_dir(store.path().unwrap()).unwrap_err().to_string();
+    assert_eq!(error, format!("store {} has format 7, this phalanx reads format 1", store.path().unwrap().display()));
 }
 
 #[test]
 fn a_store_that_names_no_format_is_refused() {
     let (_dir, store) = store();
     for text in [&b""[..], b"phalanx-store", b"phalanx-store one", b"\xff\xff", &[b'x'; 1000]] {
-        fs::write(store.path().join("FORMAT"), text).unwrap();
-        assert!(matches!(Store::open_dir(store.path()), Err(StoreError::NoFormat { .. })));
+        fs::write(store.path().unwrap().join("FORMAT"), text).unwrap();
+        assert!(matches!(Store::open_dir(store.path().unwrap()), Err(StoreError::NoFormat { .. })));
     }
 }
 
@@ -246,7 +246,7 @@ fn a_path_that_cannot_be_a_directory_is_named() {
 #[test]
 fn an_artifact_that_cannot_be_written_is_named_with_the_reason() {
     let (_dir, store) = store();
-    fs::write(store.path().join("artifacts"), "in the way").unwrap();
+    fs::write(store.path().unwrap().join("artifacts"), "in the way").unwrap();
     let error = store.put(ArtifactKind::Proof, b"proof").unwrap_err().to_string();
     let path = artifact_path(&store, &Digest::of(b"proof"));
     assert!(error.contains(&path.display().to_string()), "{error}");

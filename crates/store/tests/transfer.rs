@@ -20,12 +20,12 @@ fn spooled(store: &Store, bytes: &[u8]) -> Spool {
 }
 
 fn spools(store: &Store) -> usize {
-    fs::read_dir(store.path().join("spool")).unwrap().count()
+    fs::read_dir(store.path().unwrap().join("spool")).unwrap().count()
 }
 
 fn artifact_path(store: &Store, digest: &Digest) -> PathBuf {
     let hex = digest.to_string();
-    store.path().join("artifacts").join(&hex[..2]).join(hex)
+    store.path().unwrap().join("artifacts").join(&hex[..2]).join(hex)
 }
 
 /// Bytes that compress a little, and take several pieces.
@@ -202,7 +202,7 @@ fn a_file_that_is_cut_short_while_it_is_read_ends_with_an_error() {
 fn a_collection_takes_spools_of_the_dead_only() {
     let (_dir, store) = store();
     let spool = spooled(&store, b"still coming");
-    let dead = store.path().join("spool").join("1-0");
+    let dead = store.path().unwrap().join("spool").join("1-0");
     fs::write(&dead, b"half").unwrap();
     let collected = store.gc(false, &|_, _| Vec::new()).unwrap();
     assert_eq!(collected.removed_temporaries, 1);

@@ -56,7 +56,7 @@ impl Bench {
 
     fn corrupt(&self, digest: &Digest) {
         let hex = digest.to_string();
-        let path = self.store.path().join("artifacts").join(&hex[..2]).join(&hex);
+        let path = self.store.path().unwrap().join("artifacts").join(&hex[..2]).join(&hex);
         let mut bytes = std::fs::read(&path).unwrap();
         let last = bytes.len() - 1;
         bytes[last] ^= 1;
@@ -328,7 +328,7 @@ fn a_store_that_cannot_write_is_to_blame_and_not_the_task() {
         }
     }
     let bench = Bench::new(FakeEngine { segment_pause: Duration::from_millis(20), ..FakeEngine::new() });
-    let saboteur = Saboteur(bench.store.path().join("artifacts"));
+    let saboteur = Saboteur(bench.store.path().unwrap().join("artifacts"));
     let config = PoolConfig::new(RAM, 2, 2);
     let error = bench.prove_with(&job(2, 1), config, &saboteur, &CancelToken::default()).unwrap_err();
     assert!(matches!(&error, JobError::Store(_)), "{error}");

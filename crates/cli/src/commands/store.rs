@@ -87,7 +87,7 @@ fn ls(store: &Store, printer: &Printer) -> Result<()> {
     let artifacts = store.ls(&|kind, bytes| prover.references(kind, bytes)).map_err(|error| store_failed(&error))?;
     if printer.is_json() {
         let artifacts = artifacts.iter().map(artifact).collect();
-        return printer.object(&Listed { store: store.path().display().to_string(), artifacts });
+        return printer.object(&Listed { store: store.name().to_owned(), artifacts });
     }
     artifacts.iter().try_for_each(|artifact| printer.line(ls_line(artifact)))?;
     let reachable = artifacts.iter().filter(|artifact| artifact.reachable).count() as u64;
@@ -142,7 +142,7 @@ fn gc(store: &Store, dry_run: bool, printer: &Printer) -> Result<()> {
     gc_lines(&done, dry_run).into_iter().try_for_each(|line| printer.line(line))
 }
 
-fn gc_lines(done: &Collected, dry_run: bool) -> [String; 2] {
+pub fn gc_lines(done: &Collected, dry_run: bool) -> [String; 2] {
     let verb = if dry_run { "would remove" } else { "removed" };
     let removed = count(done.removed_artifacts, "artifact");
     let kept = count(done.kept_artifacts, "artifact");
@@ -187,8 +187,8 @@ fn verify(store: &Store, printer: &Printer) -> Result<()> {
         let intact = count(verified.intact_artifacts, "artifact");
         let keys = count(verified.intact_keys, "task key");
         printer.line(format!("intact   {intact}, {}; {keys}", size::show(verified.intact_bytes)))?;
-        for CorruptFile { path, corrupt, .. } in corrupt() {
-            printer.line(format!("corrupt  {}: {corrupt}", path.display()))?;
+        for CorruptFile { place, corrupt, .. } in corrupt() {
+            printer.line(format!("corrupt  {place}: {corrupt}"))?;
         }
         verified.dangling_keys.iter().try_for_each(|key| printer.line(format!("dangling task key {key}")))?;
         for (root, digest) in &verified.missing_pins {
@@ -203,7 +203,7 @@ fn verify(store: &Store, printer: &Printer) -> Result<()> {
         ("dangling keys", verified.dangling_keys.len()),
         ("missing artifacts", verified.missing_pins.len()),
     ];
-    let error = Error::ours(format!("the store {} is damaged", store.path().display()));
+    let error = Error::ours(format!("the store {} is damaged", store.name()));
     let error = facts.iter().filter(|(_, number)| *number > 0).fold(error, |error, (what, n)| error.fact(*what, n));
     Err(error.hint("nothing wrong is ever used: what is missing is made again when it is needed"))
 }
@@ -211,7 +211,7 @@ fn verify(store: &Store, printer: &Printer) -> Result<()> {
 fn checked(verified: &Verified) -> Checked {
     let corrupt = |file: &CorruptFile| Corrupt {
         name: file.name.to_string(),
-        path: file.path.display().to_string(),
+        path: file.place.clone(),
         reason: file.corrupt.to_string(),
     };
     let pin = |(root, digest): &(String, Digest)| Pin { root: root.clone(), digest: digest.to_string() };
