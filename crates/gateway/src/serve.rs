@@ -6,12 +6,13 @@
 mod idle;
 mod patient;
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::poll_fn, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{Router, extract::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     time::{sleep, timeout},
 };
@@ -29,6 +30,9 @@ use crate::{Limits, auth::Peer, metrics};
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Headers of a request.
 const HEADERS_MAX: usize = 64;
+/// How long a client whose request was refused may go on sending, and how much.
+const PARTING: Duration = Duration::from_secs(2);
+const UNREAD_BYTES_MAX: usize = 64 << 20;
 /// How long to wait when the system has no more connections to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -75,6 +79,25 @@ pub(crate) async fn serve(
     }
 }
 
+/// Ends a connection so that its last answer arrives. Closing while the client still sends would take it back: the client would
+/// see a reset instead of why it was refused.
+async fn part<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    let rest = async {
+        let (mut buffer, mut left) = (vec![0; 16 << 10], UNREAD_BYTES_MAX);
+        while left > 0 {
+            match stream.read(&mut buffer).await {
+                Ok(0) | Err(_) => return,
+                Ok(read) => left = left.saturating_sub(read),
+            }
+        }
+    };
+    // A client that goes on for longer does not listen.
+    let _ = timeout(PARTING, rest).await;
+}
+
 struct Connection {
     peer: SocketAddr,
     routes: Router,
@@ -108,37 +131,38 @@ impl Connection {
 
     async fn answer<S>(&self, stream: S)
     where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let service = service_fn(|request: hyper::Request<Incoming>| {
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
             let busy = self.seat.busy();
             let mut request: Request = request.map(axum::body::Body::new);
             request.extensions_mut().insert(Peer(self.peer));
             let routes = self.routes.clone();
-            async move {
+            Box::pin(async move {
                 let response = match routes.oneshot(request).await {
                     Ok(response) => response,
                     Err(never) => match never {},
                 };
                 Ok::<_, Infallible>(response.map(|body| busy.until_sent(body)))
-            }
+            })
         });
-        let connection = http1::Builder::new()
+        let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.head_wait)
             .max_headers(HEADERS_MAX)
             .max_buf_size(HEAD_BYTES_MAX)
             .serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = self.closing.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
+        let mut ended = tokio::select! {
+            ended = poll_fn(|context| connection.poll_without_shutdown(context)) => Some(ended),
+            () = self.closing.cancelled() => None,
         };
-        if let Err(error) = ended {
+        if ended.is_none() {
+            Pin::new(&mut connection).graceful_shutdown();
+            ended = Some(poll_fn(|context| connection.poll_without_shutdown(context)).await);
+        }
+        if let Some(Err(error)) = ended {
             tracing::debug!("a connection broke off: {error}");
         }
+        part(connection.into_parts().io.into_inner()).await;
     }
 }

@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 
 use crate::{
     auth::{Admin, Anyone, Worker},
-    extract::{Asked, NameAt},
+    extract::{Asked, NameAt, quoted},
     failure::{Answer, Refused},
     openapi::Refusals,
     state::Shared,
@@ -50,8 +50,7 @@ pub(crate) async fn workers(Anyone(caller): Anyone, State(shared): State<Shared>
     security(("token" = []))
 )]
 pub(crate) async fn drain(_: Admin, State(shared): State<Shared>, NameAt(name): NameAt) -> Answer<StatusCode> {
-    shared.queue.set_worker_state(&name, WorkerState::Draining).await?;
-    Ok(StatusCode::NO_CONTENT)
+    set(&shared, &name, WorkerState::Draining).await
 }
 
 /// Gives tasks to a worker again that was drained or quarantined, and forgets its bad proofs.
@@ -62,8 +61,15 @@ pub(crate) async fn drain(_: Admin, State(shared): State<Shared>, NameAt(name): 
     security(("token" = []))
 )]
 pub(crate) async fn resume(_: Admin, State(shared): State<Shared>, NameAt(name): NameAt) -> Answer<StatusCode> {
-    shared.queue.set_worker_state(&name, WorkerState::Active).await?;
-    Ok(StatusCode::NO_CONTENT)
+    set(&shared, &name, WorkerState::Active).await
+}
+
+async fn set(shared: &Shared, name: &str, state: WorkerState) -> Answer<StatusCode> {
+    if shared.queue.set_worker_state(name, state).await? {
+        tracing::info!(worker = name, state = state.name(), "an admin set the state of a worker");
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Refused::not_found(format!("there is no worker {}", quoted(name))))
 }
 
 /// How much work there is; what autoscalers look at.
