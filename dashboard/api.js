@@ -5,6 +5,7 @@ import { learn } from './clock.js';
 
 const KEY = 'phalanx.token';
 let askForToken = () => Promise.reject(new Error('no token dialog'));
+let tokenGiven = () => {};
 let asking = null;
 
 /** A refusal: `code`, `message` and `hint` of the API's error body. */
@@ -25,6 +26,11 @@ export class ApiError extends Error {
 /** Sets who is asked for a token: a function of the reason that gives a promise of the token. */
 export function onTokenWanted(ask) {
   askForToken = ask;
+}
+
+/** Sets who is told that there is another token. */
+export function onTokenGiven(listener) {
+  tokenGiven = listener;
 }
 
 /** The token, if there is one. */
@@ -89,10 +95,15 @@ export async function request(method, path, body, { signal, headers } = {}) {
 
 /** Asks once, however many requests wait for it. */
 export async function newToken(reason) {
-  asking ??= askForToken(reason).finally(() => {
-    asking = null;
-  });
-  sessionStorage.setItem(KEY, await asking);
+  asking ??= askForToken(reason)
+    .then((given) => {
+      sessionStorage.setItem(KEY, given);
+      tokenGiven();
+    })
+    .finally(() => {
+      asking = null;
+    });
+  await asking;
 }
 
 async function jsonOf(answer) {

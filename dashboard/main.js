@@ -1,6 +1,6 @@
 // The page. In: nothing. Out: views by link, who is looking, the keyboard.
 
-import { forgetToken, get, token } from './api.js';
+import { forgetToken, get, onTokenGiven, token } from './api.js';
 import { say } from './dom.js';
 import * as dead from './dead.js';
 import * as job from './job.js';
@@ -25,9 +25,10 @@ who.onChange(({ scope, tenant }) => {
 });
 button.addEventListener('click', () => {
   forgetToken();
-  who.forget();
   router.reload();
 });
 
+// Another token may allow other things.
+onTokenGiven(() => who.load(get));
 router.start([jobs, job, workers, queue, dead]);
 who.load(get);

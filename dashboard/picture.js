@@ -11,6 +11,8 @@ const GAP = 3;
 const HIGH = 22;
 const THIN = 3;
 const ZOOM = 2;
+// What may start, where there is no room for its frame.
+const FAINT = 0.35;
 
 export class Picture {
   constructor(graph, { select, open }) {
@@ -196,7 +198,7 @@ function columns(context, cells, place, y, colours) {
       // One dead task among many must be seen.
       const high = state === 'dead' ? Math.max(5, (counts[state] / total) * HIGH) : (counts[state] / total) * HIGH;
       context.fillStyle = { pending: colours.line, cancelled: colours.line, done: colours['done-fill'] }[state] ?? colours[state];
-      context.globalAlpha = state === 'ready' ? 0.35 : 1;
+      context.globalAlpha = state === 'ready' ? FAINT : 1;
       // Whole pixels, or the background would shine through between columns.
       const [left, right] = [Math.round(start), Math.max(Math.round(end), Math.round(start) + 1)];
       context.fillRect(left, state === 'dead' ? y : bottom - high, right - left, high);
@@ -228,6 +230,8 @@ function box(context, state, x, y, width, colours) {
     context.setLineDash([]);
   } else {
     context.fillStyle = state === 'ready' || state === 'running' ? colours.running : colours.line;
-    context.fillRect(x, y, width, state === 'ready' ? 2 : HIGH);
+    context.globalAlpha = state === 'ready' ? FAINT : 1;
+    context.fillRect(x, y, width, HIGH);
+    context.globalAlpha = 1;
   }
 }

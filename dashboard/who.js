@@ -1,24 +1,17 @@
 // Who is looking: the scope and the tenant of the token. In: `/whoami`. Out: what this page may offer.
 
 let known = null;
-let loader = null;
 const listeners = new Set();
 
 /** Asks the gateway; `get` is the API's. */
 export async function load(get) {
-  loader = get;
   try {
     known = await get('/whoami');
     for (const listener of listeners) listener(known);
   } catch {
     // Without an answer nothing is offered that needs more than a client's token.
+    known = null;
   }
-}
-
-/** Asks again: the token is another one. */
-export function forget() {
-  known = null;
-  if (loader) load(loader);
 }
 
 /** Whether things of administrators are offered. */

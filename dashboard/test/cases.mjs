@@ -64,13 +64,17 @@ add('a page without a token asks for one and says when it is wrong', async ({ br
   clean(page);
 });
 
-add('nothing is shown when nobody gives a token', async ({ browser }) => {
+add('nothing is shown until somebody gives a token', async ({ browser, gateway }) => {
   const page = await browser.page({ token: null });
   await browser.open(page, '#/workers');
   await page.getByRole('dialog', { name: 'Token' }).waitFor();
   await page.keyboard.press('Escape');
+  assert.equal(await page.locator('.worker').count(), 0);
   await page.getByRole('button', { name: 'Try again' }).click();
-  await page.getByRole('dialog', { name: 'Token' }).waitFor();
+  await page.getByRole('textbox', { name: 'Token' }).fill(gateway.admin);
+  await page.keyboard.press('Enter');
+  await page.getByText('Live', { exact: true }).waitFor();
+  await page.locator('#who').getByText('admin').waitFor();
   clean(page);
 });
 
