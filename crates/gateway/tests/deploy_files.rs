@@ -1,4 +1,5 @@
-//! The files in `deploy/` speak of what is there: metrics, labels, fields of the queue, options, alerts, versions.
+//! The files in `deploy/` speak of what is there: metrics, labels, fields of the queue, alerts, versions. That their variables
+//! are those of options, a test of the command line says.
 //!
 //! In: the files as they are committed, the gateway's tables, the documentation. Whether the tools that read these files accept
 //! them is for `deploy/check.sh`, which has these tools.
@@ -22,27 +23,6 @@ fn root() -> PathBuf {
 
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-/// Every file under `deploy/` that git knows or would, with its path.
-fn deploy_files() -> BTreeMap<String, String> {
-    fn walk(directory: &Path, found: &mut BTreeMap<String, String>) {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if ["secrets", "node_modules", "__pycache__"].iter().any(|name| path.ends_with(name)) {
-                continue;
-            }
-            if path.is_dir() {
-                walk(&path, found);
-            } else {
-                found.insert(path.display().to_string(), fs::read_to_string(&path).unwrap());
-            }
-        }
-    }
-    let mut found = BTreeMap::new();
-    walk(&root().join("deploy"), &mut found);
-    assert!(found.len() > 20, "{} files", found.len());
-    found
 }
 
 /// The words that begin with `prefix` and go on with what `goes_on` accepts.
@@ -214,19 +194,6 @@ fn the_chart_scales_by_fields_that_the_queue_has() {
     let offered = &schema["definitions"]["pool"]["properties"]["kinds"]["items"]["enum"];
     let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name()).collect();
     assert_eq!(offered, &serde_json::to_value(kinds).unwrap());
-}
-
-#[test]
-fn variables_are_those_of_options_that_the_documentation_lists() {
-    let page = read("docs/service.md");
-    for (path, text) in deploy_files() {
-        for variable in words(&text, "PHALANX_", |c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_') {
-            // Prose speaks of `PHALANX_ and its name`.
-            if variable != "PHALANX_" {
-                assert!(page.contains(variable), "{path}: docs/service.md knows no {variable}");
-            }
-        }
-    }
 }
 
 #[test]
