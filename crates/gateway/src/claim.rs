@@ -100,7 +100,7 @@ async fn found(shared: &State, claimed: &Claimed) -> Answer<Option<Digest>> {
         return Ok(None);
     }
     let Some(key) = task_key(&claimed.engine, &assignment.spec, &assignment.inputs) else { return Ok(None) };
-    let store = shared.store.clone();
+    let store = shared.stores.current();
     let Some(output) = shared.blocking.run(move || store.lookup_present(key)).await?? else { return Ok(None) };
     if !claimed.is_last {
         return Ok(Some(output));

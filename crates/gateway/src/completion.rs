@@ -23,9 +23,12 @@ pub(crate) async fn complete(state: &Shared, worker: &str, done: &Complete) -> A
         Err(error @ QueueError::Refused(_)) => return repeated(state, worker, done, error).await,
         Err(error) => return Err(error.into()),
     };
-    let store = state.store.clone();
+    let store = state.stores.current();
     let output = done.output;
-    if !state.blocking.run(move || store.contains(&output)).await?? {
+    // What came through a gateway was checked then; to a bucket a worker may have written by itself.
+    let is_checked = store.path().is_some();
+    let is_there = move || if is_checked { store.contains(&output) } else { store.is_intact(&output) };
+    if !state.blocking.run(is_there).await?? {
         let message = format!("artifact {output} is not in the store");
         return Err(Refused::new(ErrorCode::MissingArtifact, message).hint("upload it before the task is completed"));
     }
@@ -46,9 +49,8 @@ pub(crate) async fn complete(state: &Shared, worker: &str, done: &Complete) -> A
 /// Answers a worker that says again what it has said: the first answer may have been lost.
 async fn repeated(state: &State, worker: &str, done: &Complete, error: QueueError) -> Answer<Completed> {
     let task = state.queue.task(done.held.job, done.held.task).await?;
-    let is_same = task.state == TaskState::Done
-        && task.attempt == done.held.attempt
-        && task.worker.as_deref() == Some(worker);
+    let is_same =
+        task.state == TaskState::Done && task.attempt == done.held.attempt && task.worker.as_deref() == Some(worker);
     match task.output {
         Some(output) if is_same => Ok(Completed { output }),
         _ => {
@@ -70,7 +72,7 @@ pub(crate) async fn finish(
     let spec = &claimed.assignment.spec;
     let output = match task_key(&claimed.engine, spec, &claimed.assignment.inputs) {
         Some(key) => {
-            let store = state.store.clone();
+            let store = state.stores.current();
             let first = state.blocking.run(move || store.record(key, made)).await??;
             // The first one counts, unless it is a receipt that another version wrote and this one cannot believe.
             if first == made || !claimed.is_last || check_receipt(state, first).await.is_ok() { first } else { made }
@@ -93,7 +95,7 @@ pub(crate) async fn finish(
 
 /// Refuses unless the artifact is a receipt that verifies.
 pub(crate) async fn check_receipt(state: &State, receipt: Digest) -> Answer<()> {
-    let (store, verify) = (state.store.clone(), state.verify);
+    let (store, verify) = (state.stores.current(), state.verify);
     let verified = state.blocking.run(move || {
         let found = store.get(&receipt, ArtifactKind::Receipt)?;
         Ok::<_, StoreError>(found.map(|bytes| verify(&bytes)))

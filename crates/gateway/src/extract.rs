@@ -113,8 +113,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Answer<Self> {
-        let Query(asked) =
-            Query::try_from_uri(&parts.uri).map_err(|error| Refused::bad_request(error.body_text()))?;
+        let Query(asked) = Query::try_from_uri(&parts.uri).map_err(|error| Refused::bad_request(error.body_text()))?;
         Ok(Self(asked))
     }
 }

@@ -97,11 +97,15 @@ impl From<QueueError> for Refused {
             | QueueError::NotExecution(_)
             | QueueError::TooLarge { .. } => says(BadRequest),
             QueueError::TooManyJobs { .. } => says(TooMany).hint("wait until one is over, or cancel one"),
-            QueueError::Quarantined { .. } => says(Quarantined).hint("see what is wrong with the machine, then resume it"),
+            QueueError::Quarantined { .. } => {
+                says(Quarantined).hint("see what is wrong with the machine, then resume it")
+            }
             QueueError::Database(_) | QueueError::Stopped => {
                 Self::new(Unavailable, "the database does not answer; try again").cause(error)
             }
-            QueueError::Corrupt { .. } | QueueError::Schema(_) | QueueError::OtherSchema { .. } => Self::internal(error),
+            QueueError::Corrupt { .. } | QueueError::Schema(_) | QueueError::OtherSchema { .. } => {
+                Self::internal(error)
+            }
         }
     }
 }

@@ -10,15 +10,19 @@ use axum::Router;
 use phalanx_queue::Queue;
 use phalanx_receipt::Receipt;
 use phalanx_store::Store;
-use tokio::{
-    net::TcpListener,
-    sync::Semaphore,
-};
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Auth, Limits, Tls, auth::Tokens, blocking::Blocking, engines::Engines, metrics, rate::Rates, router, serve,
+    Auth, Limits, Tls,
+    auth::Tokens,
+    blocking::Blocking,
+    engines::Engines,
+    metrics,
+    rate::Rates,
+    router, serve,
     state::{Shared, State},
+    stores::Stores,
     sweep,
 };
 
@@ -112,7 +116,7 @@ impl Gateway {
         let (routes, openapi) = router::described();
         let shared = Arc::new(State {
             queue,
-            store,
+            stores: Stores::new(store),
             verify,
             auth,
             limits,

@@ -38,6 +38,7 @@ mod router;
 mod routes;
 mod serve;
 mod state;
+mod stores;
 mod sweep;
 mod times;
 mod tls;

@@ -7,7 +7,7 @@ use phalanx_api::ErrorBody;
 use utoipa::{
     IntoResponses, Modify, OpenApi, ToSchema,
     openapi::{
-        RefOr, Ref,
+        Ref, RefOr,
         content::ContentBuilder,
         response::{Response, ResponseBuilder},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -64,7 +64,9 @@ struct Bearer;
 
 impl Modify for Bearer {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("`phx_…`, as `phalanx token create` makes it"));
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("`phx_…`, as `phalanx token create` makes it"));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
     }

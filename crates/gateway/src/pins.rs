@@ -5,34 +5,40 @@
 
 use phalanx_api::JobId;
 use phalanx_claim::Digest;
+use phalanx_store::{Store, StoreError};
 
 use crate::{failure::Answer, state::State};
 
 /// Keeps artifacts as long as their job lives.
 pub(crate) async fn keep(state: &State, job: JobId, digests: &[Digest]) -> Answer<()> {
-    let (store, digests) = (state.store.clone(), digests.to_vec());
-    Ok(state.blocking.run(move || store.pin(&root(job), &digests)).await??)
+    let digests = digests.to_vec();
+    on_disk(state, move |store| store.pin(&root(job), &digests)).await
 }
 
 /// Lets go of a job that is over.
 pub(crate) async fn drop(state: &State, job: JobId) -> Answer<()> {
-    let store = state.store.clone();
-    state.blocking.run(move || store.unpin(&root(job))).await??;
-    Ok(())
+    on_disk(state, move |store| store.unpin(&root(job)).map(|_| ())).await
 }
 
 /// Keeps a receipt for good, and lets go of all that led to it.
 pub(crate) async fn keep_receipt(state: &State, job: JobId, receipt: Digest) -> Answer<()> {
-    let store = state.store.clone();
-    let kept = move || {
+    let kept = move |store: &Store| {
         store.pin(&format!("receipt-{receipt}"), &[receipt])?;
-        store.unpin(&root(job))
+        store.unpin(&root(job)).map(|_| ())
     };
-    state.blocking.run(kept).await??;
+    on_disk(state, kept).await
+}
+
+/// A collection of a bucket asks the queue what lives, so names there would only cost requests.
+async fn on_disk(state: &State, work: impl FnOnce(&Store) -> Result<(), StoreError> + Send + 'static) -> Answer<()> {
+    let store = state.stores.current();
+    if store.path().is_some() {
+        state.blocking.run(move || work(&store)).await??;
+    }
     Ok(())
 }
 
 /// The root of a job.
-pub(crate) fn root(job: JobId) -> String {
+fn root(job: JobId) -> String {
     format!("job-{job}")
 }

@@ -13,13 +13,7 @@ use phalanx_api::ErrorCode;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
-use crate::{
-    extract::quoted,
-    failure::Refused,
-    metrics, openapi,
-    routes::dashboard,
-    state::Shared,
-};
+use crate::{extract::quoted, failure::Refused, metrics, openapi, routes::dashboard, state::Shared};
 
 /// Names the request in answers and logs.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -3,18 +3,17 @@
 use std::sync::{Arc, atomic::AtomicUsize};
 
 use phalanx_queue::Queue;
-use phalanx_store::Store;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Auth, Limits, Verify, auth::Tokens, blocking::Blocking, engines::Engines, rate::Rates};
+use crate::{Auth, Limits, Verify, auth::Tokens, blocking::Blocking, engines::Engines, rate::Rates, stores::Stores};
 
 /// A gateway's state, as handlers see it.
 pub(crate) type Shared = Arc<State>;
 
 pub(crate) struct State {
     pub queue: Queue,
-    pub store: Store,
+    pub stores: Stores,
     pub verify: Verify,
     pub auth: Auth,
     pub limits: Limits,

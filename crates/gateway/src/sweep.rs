@@ -7,7 +7,7 @@ use phalanx_queue::QueueError;
 use rand::Rng;
 use tokio::time::{Instant, sleep};
 
-use crate::{failure::Answer, metrics, pins, state::Shared};
+use crate::{failure::Answer, metrics, pins, state::Shared, stores::RENEWED_EVERY};
 
 /// How often the queue is swept, with jitter so that gateways take turns.
 const EVERY: Duration = Duration::from_secs(1);
@@ -19,6 +19,7 @@ const ROOTS_EVERY: Duration = Duration::from_secs(300);
 /// Sweeps until the gateway ends.
 pub(crate) async fn run(shared: Shared) {
     let (mut gauges_at, mut roots_at) = (Instant::now(), Instant::now() + ROOTS_EVERY);
+    let mut renewed_at = Instant::now() + RENEWED_EVERY;
     loop {
         match shared.queue.sweep().await {
             Ok(swept) => metrics::swept(&swept),
@@ -35,6 +36,13 @@ pub(crate) async fn run(shared: Shared) {
             roots_at = Instant::now() + ROOTS_EVERY;
             if let Err(refused) = drop_roots(&shared).await {
                 tracing::warn!(cause = refused.cause, "cannot let go of jobs that are over: {}", refused.body.message);
+            }
+        }
+        if Instant::now() >= renewed_at {
+            renewed_at = Instant::now() + RENEWED_EVERY;
+            let state = shared.clone();
+            if let Ok(Err(error)) = shared.blocking.run(move || state.stores.renew()).await {
+                tracing::warn!("cannot open the store anew: {error}");
             }
         }
         let pause = EVERY.mul_f64(rand::rng().random_range(1.0..2.0));
@@ -56,7 +64,7 @@ async fn set_gauges(shared: &Shared) -> Result<(), QueueError> {
 
 /// Jobs end in many ways, and a gateway may die between the end and the root: whatever is left is found here.
 async fn drop_roots(shared: &Shared) -> Answer<()> {
-    let store = shared.store.clone();
+    let store = shared.stores.current();
     let roots = shared.blocking.run(move || store.roots()).await??;
     let jobs: HashSet<JobId> = roots.keys().filter_map(|root| root.strip_prefix("job-")?.parse().ok()).collect();
     for job in jobs {

@@ -23,7 +23,10 @@ pub struct Tls {
 
 impl Tls {
     pub(crate) fn acceptor(&self) -> Result<tokio_rustls::TlsAcceptor, GatewayError> {
-        let failed = |path: &Path, reason: &dyn ToString| GatewayError::Tls { path: path.to_owned(), reason: reason.to_string() };
+        let failed = |path: &Path, reason: &dyn ToString| GatewayError::Tls {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        };
         let chain = CertificateDer::pem_file_iter(&self.cert_pem)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|error| failed(&self.cert_pem, &error))?;

@@ -183,7 +183,8 @@ fn clients_store_only_programs_and_inputs() {
     let secret = server.token(Scope::Client, "a");
     let bytes = b"a proof".as_slice();
     let path = format!("/v1/artifacts/{}", phalanx_claim::Digest::of(bytes));
-    let put = |query: &str, body: &[u8]| server.request("PUT", &format!("{path}?{query}")).token(&secret).bytes(body).send();
+    let put =
+        |query: &str, body: &[u8]| server.request("PUT", &format!("{path}?{query}")).token(&secret).bytes(body).send();
     put("form=raw&kind=proof", bytes).refused(ErrorCode::Forbidden);
     let stored = |kind| phalanx_store::encode_artifact(kind, bytes).unwrap();
     put("form=stored", &stored(phalanx_claim::ArtifactKind::Proof)).refused(ErrorCode::Forbidden);
@@ -212,7 +213,9 @@ fn a_tenant_has_as_many_jobs_as_it_may() {
     admin.set_tenant("a", &limits).unwrap();
     assert_eq!(admin.tenants().unwrap()[0].limits, limits);
     let secret = server.token(Scope::Client, "a");
-    let submit = |text: &str| server.request("POST", "/v1/jobs").token(&secret).json(&new_job(&server, Some(&secret), text)).send();
+    let submit = |text: &str| {
+        server.request("POST", "/v1/jobs").token(&secret).json(&new_job(&server, Some(&secret), text)).send()
+    };
     submit("1").is(201);
     let reply = submit("2");
     reply.refused(ErrorCode::TooMany);

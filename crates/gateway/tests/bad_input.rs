@@ -17,9 +17,8 @@ fn with(mut job: Value, field: &str, value: Value) -> Value {
 #[test]
 fn json_that_is_not_what_is_expected_is_a_bad_request() {
     let (server, _directory) = Server::open();
-    let post = |body: &[u8]| {
-        server.request("POST", "/v1/jobs").header("Content-Type", "application/json").body(body).send()
-    };
+    let post =
+        |body: &[u8]| server.request("POST", "/v1/jobs").header("Content-Type", "application/json").body(body).send();
     let job = new_job(&server, None, "a");
     let unknown = with(job.clone(), "colour", json!("red")).to_string();
     let nested = with(job.clone(), "limits", json!({ "cycles": 1 })).to_string();
@@ -28,8 +27,16 @@ fn json_that_is_not_what_is_expected_is_a_bad_request() {
     let large = with(job, "deadline_after_ms", json!(1e300)).to_string();
     let deep = "[".repeat(100_000);
     let bodies: [&[u8]; 10] = [
-        b"", b"{", b"null", b"\xff\xfe", unknown.as_bytes(), nested.as_bytes(), wrong.as_bytes(), digest.as_bytes(),
-        large.as_bytes(), deep.as_bytes(),
+        b"",
+        b"{",
+        b"null",
+        b"\xff\xfe",
+        unknown.as_bytes(),
+        nested.as_bytes(),
+        wrong.as_bytes(),
+        digest.as_bytes(),
+        large.as_bytes(),
+        deep.as_bytes(),
     ];
     for body in bodies {
         post(body).refused(ErrorCode::BadRequest);
@@ -67,7 +74,8 @@ fn what_contradicts_the_rules_of_a_job_is_refused() {
 fn idempotency_keys_are_checked_and_used() {
     let (server, _directory) = Server::open();
     let (one, other) = (new_job(&server, None, "a"), new_job(&server, None, "b"));
-    let submit = |key: &str, job: &Value| server.request("POST", "/v1/jobs").header("Idempotency-Key", key).json(job).send();
+    let submit =
+        |key: &str, job: &Value| server.request("POST", "/v1/jobs").header("Idempotency-Key", key).json(job).send();
     let first = submit("k1", &one).is(201).json();
     let again = submit("k1", &one).is(200).json();
     assert_eq!((&again["job"], &again["is_known"]), (&first["job"], &json!(true)));
@@ -85,10 +93,20 @@ fn idempotency_keys_are_checked_and_used() {
 fn bodies_have_their_length_and_their_type() {
     let (server, _directory) = Server::open();
     let long = vec![b' '; (1 << 20) + 1];
-    server.request("POST", "/v1/jobs").header("Content-Type", "application/json").body(&long).send().refused(ErrorCode::TooLarge);
+    server
+        .request("POST", "/v1/jobs")
+        .header("Content-Type", "application/json")
+        .body(&long)
+        .send()
+        .refused(ErrorCode::TooLarge);
     let path = "/v1/workers/w/announce";
     let long = vec![b' '; (4 << 20) + 1];
-    server.request("POST", path).header("Content-Type", "application/json").body(&long).send().refused(ErrorCode::TooLarge);
+    server
+        .request("POST", path)
+        .header("Content-Type", "application/json")
+        .body(&long)
+        .send()
+        .refused(ErrorCode::TooLarge);
     // One that only says how long it is.
     let huge = server.request("POST", "/v1/programs").header("Content-Type", "application/octet-stream");
     huge.header("Content-Length", 1_u64 << 40).send().refused(ErrorCode::TooLarge);
@@ -170,9 +188,18 @@ fn tricks_in_paths_lead_nowhere() {
         let reply = server.request("POST", &format!("/v1/workers/{name}/claim")).json(&claim).send();
         reply.refused(ErrorCode::BadRequest);
     }
-    for path in ["/v1/", "/v1/jobs/", "/v1/../v1/jobs", "//v1/jobs", "/v1/artifacts/../../etc/passwd", "/dashboard/..%2Findex.html",
-        "/dashboard/%2e%2e%2fCargo.toml", "/dashboard/", "/etc/passwd", "/v2/jobs"]
-    {
+    for path in [
+        "/v1/",
+        "/v1/jobs/",
+        "/v1/../v1/jobs",
+        "//v1/jobs",
+        "/v1/artifacts/../../etc/passwd",
+        "/dashboard/..%2Findex.html",
+        "/dashboard/%2e%2e%2fCargo.toml",
+        "/dashboard/",
+        "/etc/passwd",
+        "/v2/jobs",
+    ] {
         server.request("GET", path).send().refused(ErrorCode::NotFound);
     }
 }
@@ -180,7 +207,9 @@ fn tricks_in_paths_lead_nowhere() {
 #[test]
 fn a_wrong_method_is_told_from_a_wrong_path() {
     let (server, _directory) = Server::open();
-    for (method, path) in [("PUT", "/v1/jobs"), ("POST", "/healthz"), ("BREW", "/v1/queue"), ("DELETE", "/"), ("GET", "/v1/programs")] {
+    for (method, path) in
+        [("PUT", "/v1/jobs"), ("POST", "/healthz"), ("BREW", "/v1/queue"), ("DELETE", "/"), ("GET", "/v1/programs")]
+    {
         server.request(method, path).send().refused(ErrorCode::MethodNotAllowed);
     }
     server.request("BREW", "/coffee").send().refused(ErrorCode::NotFound);
@@ -222,7 +251,7 @@ fn a_bomb_is_refused_before_it_goes_off() {
     assert!(bomb.len() < 1 << 20);
     let path = format!("/v1/artifacts/{}?form=stored", Digest::of(b"x"));
     server.request("PUT", &path).bytes(&bomb).send().refused(ErrorCode::Corrupt);
-    assert_eq!(std::fs::read_dir(server.store.path().join("spool")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(server.store.path().unwrap().join("spool")).unwrap().count(), 0);
 }
 
 #[test]
@@ -251,9 +280,14 @@ fn workers_that_are_wrong_are_told_so() {
         "engine": { "name": "e", "version": "1", "verifying_key": Digest::of(b"") } });
     let register = |worker: &Value| server.request("POST", "/v1/workers").json(worker).send();
     register(&new).is(200);
-    for (field, value) in [("name", json!("../w")), ("slots", json!(0)), ("kinds", json!([])), ("kinds", json!(["dance"])),
-        ("version", json!("a\nb")), ("boot", json!(""))]
-    {
+    for (field, value) in [
+        ("name", json!("../w")),
+        ("slots", json!(0)),
+        ("kinds", json!([])),
+        ("kinds", json!(["dance"])),
+        ("version", json!("a\nb")),
+        ("boot", json!("")),
+    ] {
         register(&with(new.clone(), field, value)).refused(ErrorCode::BadRequest);
     }
     server.request("POST", "/v1/workers/nobody/drain").send().refused(ErrorCode::NotFound);

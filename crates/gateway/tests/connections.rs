@@ -35,7 +35,8 @@ fn ten_thousand_connections_keep_nobody_out() {
     // Both ends of a connection are in this process.
     let files_max = usize::try_from(files.current.unwrap_or(1 << 20)).unwrap();
     let count = 10_000.min(files_max.saturating_sub(seats + 500));
-    let (server, _directory) = limited(Limits { connections_max: seats, head_wait: Duration::from_secs(600), ..Limits::default() });
+    let (server, _directory) =
+        limited(Limits { connections_max: seats, head_wait: Duration::from_secs(600), ..Limits::default() });
     let mut open = Vec::new();
     for index in 0..count {
         let mut stream = connect(&server);
@@ -86,7 +87,7 @@ fn a_client_that_does_not_finish_its_request_is_cut() {
     let head = "POST /v1/programs HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 100\r\n\r\n\x7fELF";
     upload.write_all(head.as_bytes()).unwrap();
     Reply::read(&mut upload).refused(ErrorCode::TooSlow);
-    assert_eq!(std::fs::read_dir(server.store.path().join("spool")).map_or(0, Iterator::count), 0);
+    assert_eq!(std::fs::read_dir(server.store.path().unwrap().join("spool")).map_or(0, Iterator::count), 0);
 }
 
 #[test]
@@ -116,7 +117,12 @@ fn a_client_that_is_refused_in_the_middle_of_an_upload_learns_why() {
 #[test]
 fn what_is_not_http_is_refused() {
     let (server, _directory) = Server::open();
-    for bytes in [b"\x16\x03\x01\x02\x00\x01\x00\x01".as_slice(), b"HELLO\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+    for bytes in [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01".as_slice(),
+        b"HELLO\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
         let mut stream = connect(&server);
         let _ = stream.write_all(bytes);
         let _ = stream.shutdown(std::net::Shutdown::Write);

@@ -9,20 +9,49 @@ use support::Server;
 
 /// All that the API has.
 const ROUTES: &[&str] = &[
-    "get /healthz", "get /readyz", "get /metrics", "get /openapi.json",
-    "post /v1/programs", "post /v1/inputs",
-    "get /v1/jobs", "post /v1/jobs", "get /v1/jobs/{job}", "delete /v1/jobs/{job}",
-    "get /v1/jobs/{job}/tasks", "get /v1/jobs/{job}/tasks/{task}/attempts", "get /v1/jobs/{job}/wait",
-    "get /v1/jobs/{job}/events", "get /v1/jobs/{job}/receipt", "get /v1/jobs/{job}/verification",
-    "post /v1/jobs/{job}/requeue", "get /v1/events", "get /v1/dead",
-    "get /v1/artifacts/{digest}", "head /v1/artifacts/{digest}", "put /v1/artifacts/{digest}",
+    "get /healthz",
+    "get /readyz",
+    "get /metrics",
+    "get /openapi.json",
+    "post /v1/programs",
+    "post /v1/inputs",
+    "get /v1/jobs",
+    "post /v1/jobs",
+    "get /v1/jobs/{job}",
+    "delete /v1/jobs/{job}",
+    "get /v1/jobs/{job}/tasks",
+    "get /v1/jobs/{job}/tasks/{task}/attempts",
+    "get /v1/jobs/{job}/wait",
+    "get /v1/jobs/{job}/events",
+    "get /v1/jobs/{job}/receipt",
+    "get /v1/jobs/{job}/verification",
+    "post /v1/jobs/{job}/requeue",
+    "get /v1/events",
+    "get /v1/dead",
+    "get /v1/artifacts/{digest}",
+    "head /v1/artifacts/{digest}",
+    "put /v1/artifacts/{digest}",
     "post /v1/artifacts/{digest}/place",
-    "get /v1/workers", "post /v1/workers", "post /v1/workers/{name}/claim", "post /v1/workers/{name}/beat",
-    "post /v1/workers/{name}/settle", "post /v1/workers/{name}/announce", "post /v1/workers/{name}/complete",
-    "post /v1/workers/{name}/fail", "post /v1/workers/{name}/look_up", "post /v1/workers/{name}/leave",
-    "post /v1/workers/{name}/drain", "post /v1/workers/{name}/resume",
-    "get /v1/queue", "get /v1/stats", "get /v1/tokens", "post /v1/tokens", "delete /v1/tokens/{name}",
-    "get /v1/whoami", "get /v1/tenants", "put /v1/tenants/{name}",
+    "get /v1/workers",
+    "post /v1/workers",
+    "post /v1/workers/{name}/claim",
+    "post /v1/workers/{name}/beat",
+    "post /v1/workers/{name}/settle",
+    "post /v1/workers/{name}/announce",
+    "post /v1/workers/{name}/complete",
+    "post /v1/workers/{name}/fail",
+    "post /v1/workers/{name}/look_up",
+    "post /v1/workers/{name}/leave",
+    "post /v1/workers/{name}/drain",
+    "post /v1/workers/{name}/resume",
+    "get /v1/queue",
+    "get /v1/stats",
+    "get /v1/tokens",
+    "post /v1/tokens",
+    "delete /v1/tokens/{name}",
+    "get /v1/whoami",
+    "get /v1/tenants",
+    "put /v1/tenants/{name}",
 ];
 
 fn document(server: &Server) -> Value {
@@ -131,13 +160,22 @@ fn answers_are_what_the_document_says() {
     let job = server.request("POST", "/v1/jobs").json(&body).send().is(201).json();
     let job = job["job"].as_str().unwrap();
     for (method, path, operation) in operations(&document) {
-        if method != "get" || !path.starts_with("/v1/") || path == "/v1/events" || path.ends_with("/events") || path.ends_with("/wait") {
+        if method != "get"
+            || !path.starts_with("/v1/")
+            || path == "/v1/events"
+            || path.ends_with("/events")
+            || path.ends_with("/wait")
+        {
             continue;
         }
-        let real = path.replace("{job}", job).replace("{task}", "execute").replace("{digest}", body["program"].as_str().unwrap());
+        let real = path
+            .replace("{job}", job)
+            .replace("{task}", "execute")
+            .replace("{digest}", body["program"].as_str().unwrap());
         let reply = server.request("GET", &real).send();
         let answer = &operation["responses"][reply.status.to_string()];
-        let (media, content) = answer["content"].as_object().unwrap_or_else(|| panic!("{path}: {}", reply.status)).iter().next().unwrap();
+        let (media, content) =
+            answer["content"].as_object().unwrap_or_else(|| panic!("{path}: {}", reply.status)).iter().next().unwrap();
         assert!(reply.header("content-type").unwrap().starts_with(media.as_str()), "{path}");
         if media == "application/json" {
             check(&document, &content["schema"], &reply.json(), &path);
@@ -167,7 +205,10 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    assert!(types.iter().any(|one| one == is || one == "number" && is == "integer" || one.is_null()), "{at} is {value}, not {types:?}");
+    assert!(
+        types.iter().any(|one| one == is || one == "number" && is == "integer" || one.is_null()),
+        "{at} is {value}, not {types:?}"
+    );
     for required in schema["required"].as_array().into_iter().flatten() {
         assert!(value.get(required.as_str().unwrap()).is_some(), "{at} has no {required}");
     }

@@ -137,7 +137,10 @@ fn a_worker_that_hangs_up_while_it_waits_loses_no_task() {
     let waiting = server.request("POST", "/v1/workers/w1/claim").json(&claim).open();
     let metrics = || server.request("GET", "/metrics").send().text();
     until("a waiting claim", || {
-        metrics().lines().any(|line| line.strip_prefix("phalanx_claims_waiting ").is_some_and(|n| n != "0")).then_some(())
+        metrics()
+            .lines()
+            .any(|line| line.strip_prefix("phalanx_claims_waiting ").is_some_and(|n| n != "0"))
+            .then_some(())
     });
     drop(waiting);
     submit(&server, "a");

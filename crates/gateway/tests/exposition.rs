@@ -37,9 +37,15 @@ fn metrics_are_those_of_the_table() {
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
         let (series, _) = line.rsplit_once(' ').unwrap();
         let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-        let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end).filter(|base| all.contains_key(base)));
+        let base = ["_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|end| name.strip_suffix(end).filter(|base| all.contains_key(base)));
         let metric = METRICS.iter().find(|metric| metric.name == base.unwrap_or(name)).unwrap();
-        let labels: BTreeSet<&str> = labels.split(',').filter_map(|label| Some(label.split_once('=')?.0)).filter(|label| *label != "le").collect();
+        let labels: BTreeSet<&str> = labels
+            .split(',')
+            .filter_map(|label| Some(label.split_once('=')?.0))
+            .filter(|label| *label != "le")
+            .collect();
         assert_eq!(labels, metric.labels.iter().copied().collect(), "{series}");
     }
     let value = |series: &str| -> f64 {

@@ -175,7 +175,8 @@ fn two_gateways_serve_one_database() {
     let one = Server::start(directory.path(), support::Setup::default());
     let other = Server::start(directory.path(), support::Setup::default());
     let submitted = submit(&one, "a");
-    let (first, second) = (Worker::new(&one, None, "w1"), Worker { client: other.client(None), ..Worker::new(&one, None, "w1") });
+    let (first, second) =
+        (Worker::new(&one, None, "w1"), Worker { client: other.client(None), ..Worker::new(&one, None, "w1") });
     first.execute("a");
     second.prove("prove-0", "a");
     first.prove("prove-1", "a");

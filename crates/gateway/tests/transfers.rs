@@ -75,7 +75,7 @@ fn a_corrupt_artifact_is_not_served_as_if_it_were_whole() {
     let bytes = noise(1_000_000);
     let digest = server.store.put(ArtifactKind::Pages, &bytes).unwrap();
     let name = digest.to_string();
-    let file = server.store.path().join("artifacts").join(&name[..2]).join(&name);
+    let file = server.store.path().unwrap().join("artifacts").join(&name[..2]).join(&name);
     let mut stored = std::fs::read(&file).unwrap();
     let middle = stored.len() / 2;
     stored[middle] ^= 1;

@@ -48,9 +48,11 @@ pub(crate) async fn send(
         Form::Raw => phalanx_store::Form::Raw,
         Form::Stored => phalanx_store::Form::Stored,
     };
-    let opened = state.store.open_artifact(&digest).await?.ok_or_else(missing)?;
+    let opened = state.stores.current().open_artifact(&digest).await?.ok_or_else(missing)?;
     let common = [(header::ETAG, etag_value), (header::CACHE_CONTROL, FOREVER)];
-    if text(header::IF_NONE_MATCH).is_some_and(|known| known.split(',').any(|one| one.trim() == etag || one.trim() == "*")) {
+    if text(header::IF_NONE_MATCH)
+        .is_some_and(|known| known.split(',').any(|one| one.trim() == etag || one.trim() == "*"))
+    {
         return Ok((StatusCode::NOT_MODIFIED, common).into_response());
     }
     let bytes = opened.bytes(stored_form);
@@ -86,7 +88,8 @@ fn no_such_part(bytes: u64) -> Response {
         message: format!("the artifact has {bytes} bytes, none of which are in the range"),
         hint: None,
     };
-    (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, format!("bytes */{bytes}"))], Json(body)).into_response()
+    (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, format!("bytes */{bytes}"))], Json(body))
+        .into_response()
 }
 
 /// Counts what leaves.

@@ -21,7 +21,8 @@ pub(super) fn wanted(header: &str, bytes: u64) -> Wanted {
 
 fn read(header: &str, bytes: u64) -> Option<Wanted> {
     let (first, last) = header.trim().strip_prefix("bytes=")?.split_once('-')?;
-    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
+    let number =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
     let range = match (first, last) {
         ("", suffix) => bytes.saturating_sub(number(suffix)?)..bytes,
         (first, "") => number(first)?..bytes,

@@ -44,7 +44,7 @@ pub(crate) async fn spool(state: &State, request: Request, bytes_max: u64) -> An
     // What is too long says so before it waits for its turn.
     let mut pieces = Pieces::new(request, bytes_max, state.limits.chunk_wait)?;
     let permit = state.transfers.acquire().await.map_err(Refused::internal)?;
-    let (store, began) = (state.store.clone(), Instant::now());
+    let (store, began) = (state.stores.current(), Instant::now());
     let spool = state.blocking.run(move || store.spool()).await??;
     let mut file = File::from_std(spool.file().try_clone().map_err(unwritable)?);
     let (mut head, mut bytes) = (Vec::new(), 0_u64);
@@ -80,7 +80,7 @@ pub(crate) async fn put_raw(
             return Err(Refused::new(ErrorCode::Corrupt, message));
         }
     }
-    let store = state.store.clone();
+    let store = state.stores.current();
     let digest = state.blocking.run(move || store.put_raw(kind, &spool)).await??;
     metrics::transferred(Direction::Up, bytes, began.elapsed());
     Ok(Stored { digest, bytes })
@@ -99,7 +99,7 @@ pub(crate) async fn put_stored(
         return Err(Refused::new(ErrorCode::Forbidden, format!("a token of this scope may not store a {kind}")));
     }
     let Spooled { spool, bytes, began, _permit, .. } = spooled;
-    let store = state.store.clone();
+    let store = state.stores.current();
     let put = state.blocking.run(move || store.put_stored(&digest, spool)).await?;
     let (_, raw_bytes) = put.map_err(|error| match error {
         UploadError::Corrupt { .. } => Refused::new(ErrorCode::Corrupt, error.to_string()),

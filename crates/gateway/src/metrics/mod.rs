@@ -8,8 +8,8 @@ use std::sync::{Once, OnceLock};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-pub use names::{METRICS, Metric, MetricKind, Unit};
 pub(crate) use names::*;
+pub use names::{METRICS, Metric, MetricKind, Unit};
 pub(crate) use observe::*;
 
 const SECONDS: &[f64] = &[
@@ -17,8 +17,19 @@ const SECONDS: &[f64] = &[
 ];
 const MIB: f64 = 1_048_576.0;
 const BYTES: &[f64] = &[
-    64.0 * MIB, 256.0 * MIB, 512.0 * MIB, 1024.0 * MIB, 2048.0 * MIB, 4096.0 * MIB, 6144.0 * MIB, 8192.0 * MIB,
-    12288.0 * MIB, 16384.0 * MIB, 24576.0 * MIB, 32768.0 * MIB, 65536.0 * MIB,
+    64.0 * MIB,
+    256.0 * MIB,
+    512.0 * MIB,
+    1024.0 * MIB,
+    2048.0 * MIB,
+    4096.0 * MIB,
+    6144.0 * MIB,
+    8192.0 * MIB,
+    12288.0 * MIB,
+    16384.0 * MIB,
+    24576.0 * MIB,
+    32768.0 * MIB,
+    65536.0 * MIB,
 ];
 
 static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();

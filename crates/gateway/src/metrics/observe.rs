@@ -57,7 +57,9 @@ pub(crate) fn claimed(assignment: &Assignment) {
 /// How long a task waited for its worker, and how long it ran.
 pub(crate) fn times(task: &TaskView) {
     let kind = task.kind.name();
-    let (Some(ready_ms), Some(started_ms), Some(ended_ms)) = (task.ready_ms, task.started_ms, task.ended_ms) else { return };
+    let (Some(ready_ms), Some(started_ms), Some(ended_ms)) = (task.ready_ms, task.started_ms, task.ended_ms) else {
+        return;
+    };
     histogram!(names::CLAIM_WAIT, "kind" => kind).record(seconds(started_ms.saturating_sub(ready_ms)));
     histogram!(names::RUN, "kind" => kind).record(seconds(ended_ms.saturating_sub(started_ms)));
 }

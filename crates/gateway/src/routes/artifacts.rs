@@ -156,14 +156,15 @@ pub(crate) async fn place(
     ArtifactAt(digest): ArtifactAt,
     Given(Place { transfer }): Given<Place>,
 ) -> Answer<Json<ArtifactPlace>> {
-    let url = shared.place(digest, transfer).await?;
+    let transfer = match transfer {
+        Transfer::Get => phalanx_store::Transfer::Get,
+        Transfer::Put => phalanx_store::Transfer::Put,
+    };
+    let store = shared.stores.current();
+    let place = shared.blocking.run(move || store.place(&digest, transfer, PLACE_VALID)).await?;
     let valid_ms = u64::try_from(PLACE_VALID.as_millis()).unwrap_or(u64::MAX);
-    Ok(Json(ArtifactPlace { valid_ms: if url.is_some() { valid_ms } else { 0 }, url }))
-}
-
-impl All {
-    /// A signed URL for one artifact. No store signs yet.
-    async fn place(&self, _: Digest, _: Transfer) -> Answer<Option<String>> {
-        Ok(None)
-    }
+    Ok(Json(match place {
+        Some(place) => ArtifactPlace { url: Some(place.url), valid_ms },
+        None => ArtifactPlace { url: None, valid_ms: 0 },
+    }))
 }

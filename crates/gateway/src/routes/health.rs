@@ -33,7 +33,7 @@ pub(crate) async fn readyz(State(shared): State<Shared>) -> Response {
         tracing::warn!("not ready: {error}");
         "the database does not answer".to_owned()
     });
-    let store = shared.store.clone();
+    let store = shared.stores.current();
     // No artifact has this name; whether the store can say so is all that matters.
     let nothing = phalanx_claim::Digest::new([0; 32]);
     let looked = match shared.blocking.run(move || store.contains(&nothing)).await {

@@ -46,7 +46,7 @@ pub(crate) async fn submit(
     let idempotency_key = idempotency_key(&headers)?;
     check(&job)?;
     for (what, digest) in [("program", job.program), ("input", job.input)] {
-        let store = shared.store.clone();
+        let store = shared.stores.current();
         if !shared.blocking.run(move || store.contains(&digest)).await?? {
             let message = format!("{what} {digest} is not in the store");
             let hint = format!("upload it with POST /v1/{what}s first");
@@ -76,7 +76,8 @@ fn idempotency_key(headers: &HeaderMap) -> Answer<Option<String>> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let key = value.to_str().unwrap_or_default();
-    let is_good = (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_good =
+        (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
     if is_good && values.next().is_none() {
         return Ok(Some(key.to_owned()));
     }

@@ -54,7 +54,7 @@ pub(crate) async fn verification(
     JobAt(job): JobAt,
 ) -> Answer<Json<Verification>> {
     let receipt = receipt_of(&shared.job_for(&caller, job).await?)?;
-    let (store, verify) = (shared.store.clone(), shared.verify);
+    let (store, verify) = (shared.stores.current(), shared.verify);
     let verified = shared.blocking.run(move || {
         let found = store.get(&receipt, ArtifactKind::Receipt)?;
         Ok::<_, phalanx_store::StoreError>(match found {

@@ -1,10 +1,6 @@
 //! Tokens, and who one is.
 
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use phalanx_api::{NewToken, TokenMade, TokenView, WhoAmI};
 
 use crate::{
@@ -69,5 +65,9 @@ pub(crate) async fn list(_: Admin, State(shared): State<Shared>) -> Answer<Json<
 pub(crate) async fn revoke(_: Admin, State(shared): State<Shared>, NameAt(id): NameAt) -> Answer<StatusCode> {
     let was_there = shared.queue.revoke_token(&id).await?;
     shared.tokens.forget(&id);
-    if was_there { Ok(StatusCode::NO_CONTENT) } else { Err(Refused::not_found(format!("there is no token {}", quoted(&id)))) }
+    if was_there {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Refused::not_found(format!("there is no token {}", quoted(&id))))
+    }
 }

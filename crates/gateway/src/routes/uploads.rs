@@ -1,6 +1,9 @@
 //! Uploads of clients: programs and inputs.
 
-use axum::{Json, extract::{Request, State}};
+use axum::{
+    Json,
+    extract::{Request, State},
+};
 use phalanx_api::{ErrorCode, Stored};
 use phalanx_claim::ArtifactKind;
 
@@ -26,11 +29,7 @@ const INPUT_MAGIC: &[u8] = b"PHin";
     responses((status = 200, body = Stored, description = "It is in the store."), Refusals),
     security(("token" = []))
 )]
-pub(crate) async fn program(
-    _: Client,
-    State(shared): State<Shared>,
-    request: Request,
-) -> Answer<Json<Stored>> {
+pub(crate) async fn program(_: Client, State(shared): State<Shared>, request: Request) -> Answer<Json<Stored>> {
     let what = Upload { kind: ArtifactKind::Program, magic: ELF_MAGIC, bytes_max: PROGRAM_BYTES_MAX };
     what.receive(&shared, request).await
 }

@@ -1,6 +1,6 @@
 //! The worker protocol. What a worker says of a task carries the attempt, and counts only while that attempt runs.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use axum::{
     Json,
@@ -9,9 +9,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use phalanx_api::{
-    Announce, Announced, Assignment, Beat, BeatAnswer, Claim, Complete, Completed, Fail, Leave, LookUp, LookedUp,
-    NewWorker, Registered, Settle, Settled,
+    Announce, Announced, Assignment, Beat, BeatAnswer, Claim, Complete, Completed, Fail, Input, Leave, LookUp,
+    LookedUp, NewWorker, Registered, Settle, Settled,
 };
+use phalanx_claim::Digest;
 use phalanx_queue::task::LEASE_MS;
 
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
     limits::{ANNOUNCE_BYTES_MAX, BEAT_MS, CLAIM_WAIT_MAX},
     metrics,
     openapi::Refusals,
+    pins,
     state::Shared,
 };
 
@@ -133,7 +135,14 @@ pub(crate) async fn announce(
     NameAt(name): NameAt,
     Given(announce): Given<Announce, ANNOUNCE_BYTES_MAX>,
 ) -> Answer<Json<Announced>> {
-    Ok(Json(shared.queue.announce(&name, &announce).await?))
+    let announced = shared.queue.announce(&name, &announce).await?;
+    let given = announce.tasks.iter().flat_map(|task| &task.inputs).filter_map(|input| match input {
+        Input::Artifact { digest } => Some(*digest),
+        Input::Result { .. } => None,
+    });
+    let given: BTreeSet<Digest> = given.collect();
+    pins::keep(&shared, announce.held.job, &given.into_iter().collect::<Vec<_>>()).await?;
+    Ok(Json(announced))
 }
 
 /// Records the result of a task. Its bytes must be in the store; a receipt must verify.
@@ -185,7 +194,7 @@ pub(crate) async fn look_up(
     NameAt(_): NameAt,
     Given(LookUp { key }): Given<LookUp>,
 ) -> Answer<Json<LookedUp>> {
-    let store = shared.store.clone();
+    let store = shared.stores.current();
     let output = shared.blocking.run(move || store.lookup_present(key)).await??;
     Ok(Json(LookedUp { output }))
 }

@@ -55,7 +55,11 @@ impl Connections {
             Ok(permit) => permit,
             Err(_) => {
                 self.idle.evict_one();
-                self.seats.clone().acquire_owned().await.unwrap_or_else(|_| unreachable!("the semaphore is never closed"))
+                self.seats
+                    .clone()
+                    .acquire_owned()
+                    .await
+                    .unwrap_or_else(|_| unreachable!("the semaphore is never closed"))
             }
         };
         let seat = Seat { idle: self.idle.clone(), evict: Arc::default(), turn: Arc::default(), _permit: permit };

@@ -1,8 +1,8 @@
 //! A worker by hand: it does what it is told to, with artifacts that mean nothing.
 
 use phalanx_api::{
-    Announce, Announced, Assignment, Beat, BeatAnswer, Claim, Complete, Completed, Cut, ExecuteSpec, Fail, Input, NewTask,
-    NewWorker, Running, Settle, TaskId, TaskSpec, Totals, Verdict,
+    Announce, Announced, Assignment, Beat, BeatAnswer, Claim, Complete, Completed, Cut, ExecuteSpec, Fail, Input,
+    NewTask, NewWorker, Running, Settle, TaskId, TaskSpec, Totals, Verdict,
 };
 use phalanx_claim::{ArtifactKind, Digest, EngineId};
 use phalanx_client::{Client, ClientError};
@@ -109,10 +109,11 @@ impl Worker {
         let tasks = vec![
             prove(0),
             prove(1),
-            task(fold, TaskSpec::Fold { layer: 0 }, vec![
-                result(Position::Prove { index: 0 }),
-                result(Position::Prove { index: 1 }),
-            ]),
+            task(
+                fold,
+                TaskSpec::Fold { layer: 0 },
+                vec![result(Position::Prove { index: 0 }), result(Position::Prove { index: 1 })],
+            ),
             task(Position::Seal, TaskSpec::Seal, vec![artifact(program), result(Position::Execute), result(fold)]),
         ];
         let totals = Some(Totals { cycles: 2_000, segments: 2 });

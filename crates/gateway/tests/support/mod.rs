@@ -108,7 +108,8 @@ impl Server {
 
     /// The client that users have.
     pub fn client(&self, token: Option<&str>) -> Client {
-        let config = ClientConfig { token: token.map(str::to_owned), ..ClientConfig::new(format!("http://{}", self.address)) };
+        let config =
+            ClientConfig { token: token.map(str::to_owned), ..ClientConfig::new(format!("http://{}", self.address)) };
         Client::new(&config).unwrap()
     }
 
@@ -123,7 +124,10 @@ impl Server {
             let _ = stop.send(());
         }
         if let Some(ended) = self.ended.take() {
-            self.runtime.block_on(async { tokio::time::timeout(Duration::from_secs(30), ended).await }).unwrap().unwrap();
+            self.runtime
+                .block_on(async { tokio::time::timeout(Duration::from_secs(30), ended).await })
+                .unwrap()
+                .unwrap();
         }
     }
 }
