@@ -21,6 +21,7 @@ mod printer;
 mod progress;
 mod receipt_file;
 mod remote_report;
+mod remote_source;
 mod report;
 mod server;
 mod size;
@@ -53,7 +54,9 @@ use crate::{
     max_term_width = 100
 )]
 #[command(after_help = "Exit codes: 0 done, 1 your input, 2 our fault, 3 proof rejected, 130 interrupted.
-Log messages: set PHALANX_LOG, for example PHALANX_LOG=info.")]
+Log messages: set PHALANX_LOG, for example PHALANX_LOG=info; --log-format json is for machines.
+Every option is also a variable (PHALANX_RAM is --ram) and a key of a file (--config FILE, else
+~/.config/phalanx/config.toml): `phalanx config show` lists them all.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -67,11 +70,11 @@ struct Cli {
     quiet: bool,
 
     /// Read options from this file instead of ~/.config/phalanx/config.toml and /etc/phalanx/config.toml
-    #[arg(long, global = true, hide_short_help = true, value_name = "FILE")]
+    #[arg(long, global = true, hide = true, value_name = "FILE")]
     config: Option<PathBuf>,
 
     /// How log messages are written on stderr
-    #[arg(long, global = true, hide_short_help = true, value_name = "FORMAT", value_enum, default_value_t)]
+    #[arg(long, global = true, hide = true, value_name = "FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
 }
 

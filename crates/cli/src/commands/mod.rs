@@ -2,20 +2,29 @@
 
 mod cancel;
 mod config;
+mod database;
 mod execute;
+mod fleet;
 mod inspect;
 mod job;
 mod jobs;
 mod keys;
+mod place;
 mod prove;
+mod queue;
 mod receipt;
+mod replay;
 mod requeue;
+mod serve;
 mod stats;
 mod status;
 mod store;
 mod submit;
+mod tenant;
+mod token;
 mod verify;
 mod watch;
+mod worker;
 mod workers;
 
 use crate::{config::Layers, error::Result, printer::Printer};
@@ -35,6 +44,10 @@ pub enum Command {
     Keys(keys::Args),
     /// Look after the artifacts that proving leaves behind
     Store(store::Args),
+    /// Serve: API, dashboard and a worker on this machine
+    Serve(serve::Args),
+    /// Prove for a service that runs elsewhere
+    Worker(worker::Args),
     /// Send a program and its input to a service that proves it
     Submit(submit::Args),
     /// Show how a job stands, or the whole service
@@ -53,6 +66,14 @@ pub enum Command {
     Workers(workers::Args),
     /// Show how long tasks took
     Stats(stats::Args),
+    /// Run one task of a job here, once, from the artifacts that it had there
+    Replay(replay::Args),
+    /// Make, list or revoke tokens
+    Token(token::Args),
+    /// Say how much each tenant may take
+    Tenant(tenant::Args),
+    /// Look after the database of a service
+    Queue(queue::Args),
     /// Show what is in force and where it came from
     Config(config::Args),
 }
@@ -67,6 +88,8 @@ impl Command {
             Self::Inspect(args) => inspect::run(&args, printer),
             Self::Keys(args) => keys::run(&args, printer),
             Self::Store(args) => store::run(&args, printer),
+            Self::Serve(args) => serve::run(&args, printer),
+            Self::Worker(args) => worker::run(&args, printer),
             Self::Submit(args) => submit::run(&args, printer),
             Self::Status(args) => status::run(&args, printer),
             Self::Jobs(args) => jobs::run(&args, printer),
@@ -76,6 +99,10 @@ impl Command {
             Self::Receipt(args) => receipt::run(&args, printer),
             Self::Workers(args) => workers::run(&args, printer),
             Self::Stats(args) => stats::run(&args, printer),
+            Self::Replay(args) => replay::run(&args, printer),
+            Self::Token(args) => token::run(&args, printer),
+            Self::Tenant(args) => tenant::run(&args, printer),
+            Self::Queue(args) => queue::run(&args, printer),
             Self::Config(args) => config::run(&args, layers, printer),
         }
     }

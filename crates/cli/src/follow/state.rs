@@ -230,7 +230,8 @@ mod tests {
     #[test]
     fn a_running_stage_goes_on_by_the_databases_clock() {
         let mut followed = Followed::default();
-        followed.job(JobView { cycles: None, segments: None, ..job(JobState::Running, None, 0) }, Duration::from_secs(1));
+        followed
+            .job(JobView { cycles: None, segments: None, ..job(JobState::Running, None, 0) }, Duration::from_secs(1));
         followed.task(task("execute", TaskState::Done, (Some(0), Some(100)), 10), Duration::from_secs(2));
         followed.task(task("prove-0", TaskState::Running, (Some(2_000), None), 10), Duration::from_secs(3));
         // It was seen at 2 s of the job and 3 s of ours; 4 s of ours are 3 s of the job.
