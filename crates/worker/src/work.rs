@@ -75,13 +75,8 @@ pub fn start(surroundings: Surroundings, start: Start) -> Result<ThreadPool, ray
 fn run(surroundings: &Surroundings, start: &Start) -> Result<Made, Failure> {
     let Surroundings { engine, store, stop, .. } = surroundings;
     let messages = surroundings.messages.clone();
-    let attempt = Attempt {
-        engine: &**engine,
-        task: &start.work,
-        inputs: &start.inputs,
-        source: &StoreSource(store),
-        stop,
-    };
+    let attempt =
+        Attempt { engine: &**engine, task: &start.work, inputs: &start.inputs, source: &StoreSource(store), stop };
     let artifact = attempt.run(
         |artifact| store.put(artifact.kind, &artifact.bytes).map(drop),
         move |event| {

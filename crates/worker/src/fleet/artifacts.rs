@@ -130,10 +130,11 @@ impl ArtifactSource for Depot {
                 None => cache.remove(digest),
             }
         }
-        let stored = self.persistently(carrier, || carrier.fetch(digest)).map_err(|error| match error.is_not_found() {
-            true => SourceError::Missing { digest: *digest, kind },
-            false => SourceError::Failed { digest: *digest, reason: error.to_string() },
-        })?;
+        let stored =
+            self.persistently(carrier, || carrier.fetch(digest)).map_err(|error| match error.is_not_found() {
+                true => SourceError::Missing { digest: *digest, kind },
+                false => SourceError::Failed { digest: *digest, reason: error.to_string() },
+            })?;
         // Corrupt is missing: whoever made it makes it again.
         let bytes = read(digest, &stored).ok_or(SourceError::Missing { digest: *digest, kind })?;
         cache.put(digest, &stored);

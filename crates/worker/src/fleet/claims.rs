@@ -12,42 +12,49 @@ use std::{
 use phalanx_api::{Assignment, Claim};
 use phalanx_client::{Client, ClientError};
 
-use super::room::Wish;
+use super::room::{Lane, Wish};
 
 /// What came of one question.
 pub type Answer = Result<Option<Assignment>, ClientError>;
 
-/// A busy worker's question waits so long at most: when one of its tasks ends it has room for more than it asked for.
-const BUSY_WAIT: Duration = Duration::from_secs(1);
+/// A question for a part of the room waits so long at most: when a task ends there is room for more than was asked for.
+const PART_WAIT: Duration = Duration::from_millis(250);
 
-/// Takes questions, one at a time.
+/// Takes questions, one at a time for each lane.
 pub struct Claims {
-    wishes: SyncSender<Wish>,
+    wishes: [SyncSender<Wish>; Lane::ALL.len()],
 }
 
 impl Claims {
-    /// Starts the thread; `tell` gets the answers in it. It ends when this is dropped and the last answer is there.
+    /// Starts a thread for each lane; `tell` gets the answers in it. They end when this is dropped and the last answers are
+    /// there.
     pub fn start(
-        client: Client,
-        worker: String,
-        boot: String,
+        client: &Client,
+        worker: &str,
+        boot: &str,
         idle_wait: Duration,
-        tell: impl Fn(Answer) + Send + 'static,
+        tell: impl Fn(Lane, Answer) + Clone + Send + 'static,
     ) -> io::Result<Self> {
-        let (wishes, asked): (_, Receiver<Wish>) = sync_channel(1);
-        thread::Builder::new().name("phalanx-claims".into()).spawn(move || {
-            for Wish { kinds, ram_bytes, is_idle } in asked {
-                let wait = if is_idle { idle_wait } else { idle_wait.min(BUSY_WAIT) };
-                let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                tell(client.claim(&worker, &Claim { boot: boot.clone(), kinds, ram_bytes, wait_ms }));
-            }
-        })?;
-        Ok(Self { wishes })
+        let start = |lane: Lane| {
+            let (client, worker, boot, tell) = (client.clone(), worker.to_owned(), boot.to_owned(), tell.clone());
+            let (wishes, asked): (_, Receiver<Wish>) = sync_channel(1);
+            thread::Builder::new().name("phalanx-claims".into()).spawn(move || {
+                for Wish { kinds, ram_bytes, may_grow, .. } in asked {
+                    let wait = if may_grow { idle_wait.min(PART_WAIT) } else { idle_wait };
+                    let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                    let claim = Claim { boot: boot.clone(), kinds, ram_bytes, wait_ms };
+                    tell(lane, client.claim(&worker, &claim));
+                }
+            })?;
+            Ok::<_, io::Error>(wishes)
+        };
+        let [execution, slots] = Lane::ALL;
+        Ok(Self { wishes: [start(execution)?, start(slots)?] })
     }
 
-    /// Asks. The answer comes through `tell`; nothing else may be asked before.
+    /// Asks. The answer comes through `tell`; nothing else may be asked in this lane before.
     pub fn ask(&self, wish: Wish) {
         // The thread lives as long as this does.
-        let _ = self.wishes.send(wish);
+        let _ = self.wishes[wish.lane as usize].send(wish);
     }
 }

@@ -14,7 +14,8 @@ use std::{
 };
 
 use phalanx_api::{
-    Announce, Announced, Assignment, Complete, ExecuteSpec, Fail, Held, LookUp, NewTask, Settle, TaskSpec, Totals, Verdict,
+    Announce, Announced, Assignment, Complete, ExecuteSpec, Fail, Held, LookUp, NewTask, Settle, TaskSpec, Totals,
+    Verdict,
 };
 use phalanx_claim::{ArtifactKind, Digest};
 use phalanx_client::{Client, ClientError};
@@ -135,13 +136,7 @@ impl Duty {
     }
 
     fn as_attempt<'a>(&'a self, task: &'a Task) -> Attempt<'a> {
-        Attempt {
-            engine: &*self.engine,
-            task,
-            inputs: &self.assignment.inputs,
-            source: &self.depot,
-            stop: &self.stop,
-        }
+        Attempt { engine: &*self.engine, task, inputs: &self.assignment.inputs, source: &self.depot, stop: &self.stop }
     }
 
     fn execute(&self, spec: &ExecuteSpec) -> Result<Digest, Failure> {
@@ -150,11 +145,8 @@ impl Duty {
         };
         let params = self.params(spec, program, stdin)?;
         let key = TaskKey::new(self.engine.id(), &Task::Execute(params), &[program, stdin]);
-        let found = self.ask(|| self.client.look_up(&self.config.name, &LookUp { key: key.digest() }))?;
         let mut plan = Plan::new(&*self.engine, program).map_err(impossible)?;
-        if let Some(found) = found.output
-            && let Some(execution) = self.found(&found)
-        {
+        if let Some((found, execution)) = self.found(&key)? {
             for entry in &execution.segments {
                 self.announce(plan.segment(entry).map_err(impossible)?, None)?;
             }
@@ -164,11 +156,19 @@ impl Duty {
         self.execute_anew(plan, params)
     }
 
-    /// A recorded execution that can be read.
-    fn found(&self, digest: &Digest) -> Option<Execution> {
-        let bytes = self.depot.get(digest, ArtifactKind::Execution).ok()?;
+    /// The recorded execution, if it can be read. Only the first start looks for it: later ones may be there because
+    /// segments that it names are gone.
+    fn found(&self, key: &TaskKey) -> Result<Option<(Digest, Execution)>, Failure> {
+        if self.held().attempt > 1 {
+            return Ok(None);
+        }
+        let found = self.ask(|| self.client.look_up(&self.config.name, &LookUp { key: key.digest() }))?;
+        let Some(digest) = found.output else { return Ok(None) };
+        let Ok(bytes) = self.depot.get(&digest, ArtifactKind::Execution) else { return Ok(None) };
         let execution = Execution::decode(&bytes);
-        execution.inspect_err(|error| tracing::warn!(%digest, "a recorded execution cannot be read: {error}")).ok()
+        let execution =
+            execution.inspect_err(|error| tracing::warn!(%digest, "a recorded execution cannot be read: {error}"));
+        Ok(execution.ok().map(|execution| (digest, execution)))
     }
 
     fn execute_anew(&self, plan: Plan<'_>, params: ExecuteParams) -> Result<Digest, Failure> {

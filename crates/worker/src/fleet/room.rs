@@ -23,13 +23,35 @@ struct Taken {
     cores: usize,
 }
 
+/// Where tasks run. Each is asked for by itself, so that waiting for one kind of work does not hold up the other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lane {
+    /// One execution at a time.
+    Execution,
+    /// Everything else.
+    Slots,
+}
+
+impl Lane {
+    /// Both, in the order of their numbers.
+    pub const ALL: [Self; 2] = [Self::Execution, Self::Slots];
+
+    const fn of(kind: TaskKind) -> Self {
+        match kind {
+            TaskKind::Execute => Self::Execution,
+            TaskKind::Prove | TaskKind::Fold | TaskKind::Seal => Self::Slots,
+        }
+    }
+}
+
 /// What to ask the gateway for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wish {
+    pub lane: Lane,
     pub kinds: Vec<TaskKind>,
     pub ram_bytes: u64,
-    /// Whether nothing runs, so that what is left only grows smaller by what is asked for.
-    pub is_idle: bool,
+    /// Whether there may soon be room for more than this, because a task beside it ends.
+    pub may_grow: bool,
 }
 
 impl Room {
@@ -38,19 +60,20 @@ impl Room {
         Self { kinds, slots, cores, budget, taken: BTreeMap::new() }
     }
 
-    /// What could start now, if anything.
-    pub fn wish(&self) -> Option<Wish> {
-        let is_execution = |held: &&Held| held.task.0 == Position::Execute;
-        let executions = self.taken.keys().filter(is_execution).count();
-        let has_slot = self.taken.len() - executions < self.slots;
-        let fits = |kind: &TaskKind| if *kind == TaskKind::Execute { executions == 0 } else { has_slot };
-        let kinds: Vec<TaskKind> = self.kinds.iter().copied().filter(fits).collect();
-        if kinds.is_empty() {
+    /// What could start now in a lane, if anything.
+    pub fn wish(&self, lane: Lane) -> Option<Wish> {
+        let kinds: Vec<TaskKind> = self.kinds.iter().copied().filter(|kind| Lane::of(*kind) == lane).collect();
+        let busy = self.taken.keys().filter(|held| Lane::of(held.task.0.kind()) == lane).count();
+        let places = match lane {
+            Lane::Execution => 1,
+            Lane::Slots => self.slots,
+        };
+        if kinds.is_empty() || busy >= places {
             return None;
         }
         let used = self.taken.values().fold(0_u64, |sum, taken| sum.saturating_add(taken.bytes));
         let ram_bytes = self.budget.total_bytes.saturating_sub(used);
-        Some(Wish { kinds, ram_bytes, is_idle: self.taken.is_empty() })
+        Some(Wish { lane, kinds, ram_bytes, may_grow: lane == Lane::Slots && busy > 0 })
     }
 
     /// A task takes its place. Gives its threads: an execution one; a fold or a seal, which are short and on which the rest
@@ -95,15 +118,23 @@ mod tests {
         let job = JobId::new();
         let mut room = room(1, 4);
         assert_eq!(room.enter(held(job, Position::Execute), 5), 1);
-        let wish = room.wish().unwrap();
+        assert_eq!(room.wish(Lane::Execution), None);
+        let wish = room.wish(Lane::Slots).unwrap();
         assert_eq!(wish.kinds, [TaskKind::Prove, TaskKind::Fold, TaskKind::Seal]);
-        assert_eq!((wish.ram_bytes, wish.is_idle), (95, false));
+        assert_eq!((wish.ram_bytes, wish.may_grow), (95, false));
         assert_eq!(room.enter(held(job, Position::Prove { index: 0 }), 60), 4);
-        assert_eq!(room.wish(), None);
+        assert_eq!(room.wish(Lane::Slots), None);
         room.leave(&held(job, Position::Execute));
-        assert_eq!(room.wish().unwrap().kinds, [TaskKind::Execute]);
+        assert_eq!(room.wish(Lane::Execution).unwrap().kinds, [TaskKind::Execute]);
         room.leave(&held(job, Position::Prove { index: 0 }));
-        assert_eq!(room.wish().unwrap().kinds.len(), 4);
+        assert_eq!(room.wish(Lane::Slots).unwrap().ram_bytes, 100);
+    }
+
+    #[test]
+    fn a_worker_asks_for_nothing_that_it_does_not_run() {
+        let room = Room::new(vec![TaskKind::Prove], 1, 1, Budget { total_bytes: 100 });
+        assert_eq!(room.wish(Lane::Execution), None);
+        assert_eq!(room.wish(Lane::Slots).unwrap().kinds, [TaskKind::Prove]);
     }
 
     #[test]
@@ -124,6 +155,7 @@ mod tests {
         for index in 0..2 {
             room.enter(held(job, Position::Prove { index }), 60);
         }
-        assert_eq!(room.wish().unwrap().ram_bytes, 0);
+        let wish = room.wish(Lane::Slots).unwrap();
+        assert_eq!((wish.ram_bytes, wish.may_grow), (0, true));
     }
 }

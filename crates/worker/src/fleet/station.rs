@@ -26,7 +26,7 @@ use super::{
     claims::{Answer, Claims},
     duty::{Duty, End},
     heartbeat::{self, Pulse},
-    room::Room,
+    room::{Lane, Room},
     shared,
 };
 use crate::{
@@ -47,7 +47,7 @@ const STOP_WAIT: Duration = Duration::from_millis(800);
 
 /// What the main loop hears.
 enum Message {
-    Answer(Answer),
+    Answer(Lane, Answer),
     Ended { held: Held, end: End, wall_ms: u64, cpu_ms: u64, peak_bytes: Option<u64> },
 }
 
@@ -67,7 +67,8 @@ pub struct Station<'a> {
     gauge: Arc<Gauge>,
     sender: Sender<Message>,
     messages: Receiver<Message>,
-    is_asking: bool,
+    /// By lane.
+    is_asking: [bool; Lane::ALL.len()],
     /// The gateway did not answer; it is asked again then.
     ask_at: Option<Instant>,
     backoff: Duration,
@@ -119,7 +120,7 @@ impl<'a> Station<'a> {
             gauge: Gauge::start(config.memory.held_bytes)?,
             sender,
             messages,
-            is_asking: false,
+            is_asking: [false; Lane::ALL.len()],
             ask_at: None,
             backoff: BACKOFF_MIN,
             _watch: Watch::start(config.memory, ram_bytes)?,
@@ -135,12 +136,17 @@ impl<'a> Station<'a> {
         let heartbeat = heartbeat::start(self.pulse.clone(), alone, name.clone(), boot.clone(), beat)?;
         let sender = self.sender.clone();
         let wait = Duration::from_millis(registered.claim_wait_ms_max);
-        let claims = Claims::start(client, name, boot, wait, move |answer| drop(sender.send(Message::Answer(answer))))?;
+        let tell = move |lane, answer| drop(sender.send(Message::Answer(lane, answer)));
+        let claims = Claims::start(&client, &name, &boot, wait, tell)?;
         let worked = self.work(&claims);
         self.stop_all();
         self.pulse.end();
-        // It may be waiting for a gateway that does not answer; it holds nothing that matters.
-        drop(heartbeat);
+        // A beat that came after the farewell would call this worker back. But one may be waiting for a gateway that does
+        // not answer.
+        let until = Instant::now() + STOP_WAIT;
+        while !heartbeat.is_finished() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         self.leave();
         worked
     }
@@ -197,12 +203,12 @@ impl<'a> Station<'a> {
             if let Some(error) = self.pulse.take_lost() {
                 self.lost(error)?;
             }
-            if !is_draining && !self.is_asking && self.ask_at.is_none_or(|at| at <= Instant::now()) {
+            if !is_draining && self.ask_at.is_none_or(|at| at <= Instant::now()) {
                 self.ask(claims);
             }
             match self.messages.recv_timeout(POLL) {
-                Ok(Message::Answer(answer)) => {
-                    self.is_asking = false;
+                Ok(Message::Answer(lane, answer)) => {
+                    self.is_asking[lane as usize] = false;
                     self.answered(answer, is_draining)?;
                 }
                 Ok(Message::Ended { held, end, wall_ms, cpu_ms, peak_bytes }) => {
@@ -220,10 +226,14 @@ impl<'a> Station<'a> {
     }
 
     fn ask(&mut self, claims: &Claims) {
-        if let Some(wish) = self.room.wish() {
-            self.ask_at = None;
-            self.is_asking = true;
-            claims.ask(wish);
+        self.ask_at = None;
+        for lane in Lane::ALL {
+            if !self.is_asking[lane as usize]
+                && let Some(wish) = self.room.wish(lane)
+            {
+                self.is_asking[lane as usize] = true;
+                claims.ask(wish);
+            }
         }
     }
 
@@ -269,12 +279,18 @@ impl<'a> Station<'a> {
         let duty = Arc::new(Duty { engine, config, client, depot, assignment, stop: stop.clone(), cycles });
         let (make, sender) = (duty.clone(), self.sender.clone());
         let name = TaskId(held.task.0).to_string();
-        let started = threads::start(name, cores, self.gauge.clone(), move || make.make(), move |ran: Ran<_>| {
-            let (wall, cpu_ms, peak_bytes) = (ran.ended - ran.started, ran.cpu_ms, ran.measured_peak_bytes);
-            let end = duty.report(ran);
-            // Nobody listens any more: the worker ended without this task.
-            let _ = sender.send(Message::Ended { held, end, wall_ms: millis(wall), cpu_ms, peak_bytes });
-        });
+        let started = threads::start(
+            name,
+            cores,
+            self.gauge.clone(),
+            move || make.make(),
+            move |ran: Ran<_>| {
+                let (wall, cpu_ms, peak_bytes) = (ran.ended - ran.started, ran.cpu_ms, ran.measured_peak_bytes);
+                let end = duty.report(ran);
+                // Nobody listens any more: the worker ended without this task.
+                let _ = sender.send(Message::Ended { held, end, wall_ms: millis(wall), cpu_ms, peak_bytes });
+            },
+        );
         match started {
             Ok(threads) => {
                 self.observer.on(&FleetEvent::Started { held, cores });
@@ -332,8 +348,8 @@ impl<'a> Station<'a> {
         while !self.running.is_empty() {
             match self.messages.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(Message::Ended { held, .. }) => self.free(&held),
-                Ok(Message::Answer(Ok(Some(assignment)))) => self.give_back(assignment.held),
-                Ok(Message::Answer(_)) => {}
+                Ok(Message::Answer(_, Ok(Some(assignment)))) => self.give_back(assignment.held),
+                Ok(Message::Answer(..)) => {}
                 Err(_) => break,
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use phalanx_claim::ArtifactKind;
-use phalanx_engine::{Artifact, Fault, Inputs, RunContext, SourceError};
+use phalanx_engine::{Artifact, Fault, Inputs, RunContext, SourceError, TaskError};
 use phalanx_plan::FoldShape;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IteratorRandom};
 

@@ -1,7 +1,7 @@
 //! An engine without proofs: its tasks check that the pool gives them the right inputs, count what runs at once, and fail
 //! when the test says so.
 //!
-//! A fake program is its number of segments and a seed. A fake proof is the range of segments it covers; a fold checks
+//! A fake program is its number of segments and a seed, after the magic of an ELF. A fake proof is the range of segments it covers; a fold checks
 //! that its children are neighbours, a seal that all segments are there exactly once.
 #![allow(dead_code, reason = "every test file uses its own part of it")]
 
@@ -128,11 +128,9 @@ impl FakeEngine {
 
 /// A job of `segments` segments.
 pub fn job(segments: u32, seed: u8) -> JobSpec {
-    let mut program = segments.to_le_bytes().to_vec();
-    program.push(seed);
     JobSpec {
-        program,
-        stdin: vec![seed],
+        program: [&b"\x7fELF"[..], &segments.to_le_bytes(), &[seed]].concat(),
+        stdin: [&b"PHin"[..], &[seed]].concat(),
         execute: ExecuteParams { segment_cycles_max: 1 << 20, segment_bytes_max: 1 << 30, cycles_max: 1 << 40 },
     }
 }
@@ -242,8 +240,8 @@ impl FakeEngine {
     fn execute(&self, task: &Task, inputs: &Inputs<'_>, ctx: &RunContext<'_>) -> Result<Artifact, TaskError> {
         let program = inputs.source.get(&inputs.digests[0], ArtifactKind::Program)?;
         inputs.source.get(&inputs.digests[1], ArtifactKind::Stdin)?;
-        let segments = u32::from_le_bytes(program[..4].try_into().unwrap());
-        let seed = program[4];
+        let segments = u32::from_le_bytes(program[4..8].try_into().unwrap());
+        let seed = program[8];
         self.perform("execute", self.cost(task, &CostHint::default()).peak_bytes, ctx, || {
             let mut entries = Vec::new();
             for index in 0..segments {
