@@ -27,11 +27,12 @@ struct Target {
     len_max: u32,
 }
 
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 5] = [
     Target { name: "elf", goldens: None, len_max: 64 << 10 },
     Target { name: "receipt", goldens: Some("crates/receipt/tests/golden"), len_max: 1 << 20 },
     Target { name: "artifact", goldens: Some("crates/store/tests/golden"), len_max: 64 << 10 },
     Target { name: "input_json", goldens: None, len_max: 4 << 10 },
+    Target { name: "request", goldens: None, len_max: 16 << 10 },
 ];
 
 /// More than any decoder may take for inputs of these sizes.
@@ -41,7 +42,7 @@ const INPUT_SECONDS_MAX: u32 = 10;
 
 #[derive(Args)]
 pub struct FuzzArgs {
-    /// Targets: elf, receipt, artifact, input_json; all of them if none is given
+    /// Targets: elf, receipt, artifact, input_json, request; all of them if none is given
     targets: Vec<String>,
     /// How long each target runs
     #[arg(long, default_value_t = 60)]

@@ -5,7 +5,7 @@ use std::{
     hash::Hash,
     net::IpAddr,
     sync::{Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use phalanx_api::ErrorCode;
@@ -71,10 +71,9 @@ impl<K: Hash + Eq> Buckets<K> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let left = buckets.get(key).map_or(self.burst, |bucket| self.filled(*bucket, now));
         if left < 1.0 {
-            let wait = ((1.0 - left) / self.per_second.max(0.001)).ceil().clamp(1.0, 60.0);
-            let mut refused = Refused::new(ErrorCode::TooMany, "too many requests");
-            refused.retry_after_s = Some(wait as u32);
-            return Err(refused);
+            let wait = Duration::from_secs_f64(((1.0 - left) / self.per_second.max(0.001)).ceil().clamp(1.0, 60.0));
+            let retry_after_s = u32::try_from(wait.as_secs()).ok();
+            return Err(Refused { retry_after_s, ..Refused::new(ErrorCode::TooMany, "too many requests") });
         }
         let bucket = Bucket { left: left - 1.0, at: now };
         if let Some(known) = buckets.get_mut(key) {
@@ -94,8 +93,6 @@ impl<K: Hash + Eq> Buckets<K> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

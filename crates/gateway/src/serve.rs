@@ -163,6 +163,9 @@ impl Connection {
         if let Some(Err(error)) = ended {
             tracing::debug!("a connection broke off: {error}");
         }
-        part(connection.into_parts().io.into_inner()).await;
+        tokio::select! {
+            () = part(connection.into_parts().io.into_inner()) => {}
+            () = self.closing.cancelled() => {}
+        }
     }
 }

@@ -15,6 +15,9 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+/// More connections than any process can have, and fewer than a semaphore's permits.
+const SEATS_MAX: usize = 1 << 24;
+
 /// All connections.
 pub(super) struct Connections {
     seats: Arc<Semaphore>,
@@ -35,12 +38,13 @@ pub(super) struct Seat {
     evict: Arc<Notify>,
     /// Its turn among the idle, while it is.
     turn: Turn,
-    _permit: OwnedSemaphorePermit,
+    /// The semaphore is never closed, so there is one.
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Connections {
     pub fn new(seats_max: usize) -> Self {
-        let seats_max = seats_max.clamp(1, u32::MAX as usize >> 1);
+        let seats_max = seats_max.clamp(1, SEATS_MAX);
         Self { seats: Arc::new(Semaphore::new(seats_max)), seats_max, idle: Arc::default() }
     }
 
@@ -51,17 +55,11 @@ impl Connections {
 
     /// A place for a new connection, at the cost of an idle one if need be.
     pub async fn seat(&self) -> Seat {
-        let permit = match self.seats.clone().try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => {
-                self.idle.evict_one();
-                self.seats
-                    .clone()
-                    .acquire_owned()
-                    .await
-                    .unwrap_or_else(|_| unreachable!("the semaphore is never closed"))
-            }
-        };
+        let mut permit = self.seats.clone().try_acquire_owned().ok();
+        if permit.is_none() {
+            self.idle.evict_one();
+            permit = self.seats.clone().acquire_owned().await.ok();
+        }
         let seat = Seat { idle: self.idle.clone(), evict: Arc::default(), turn: Arc::default(), _permit: permit };
         seat.idle.sit(&seat.turn, &seat.evict);
         seat
