@@ -141,8 +141,9 @@ impl Change {
     }
 
     async fn leave(&mut self, name: &str, boot: &str) -> Result<(), QueueError> {
-        let query = "UPDATE workers SET state = CASE WHEN state = 'quarantined' THEN state ELSE 'gone' END \
-                     WHERE name = $1 AND boot = $2";
+        // Its claims and beats that are still on their way must not call it back, so it has no boot any more.
+        let query = "UPDATE workers SET boot = '', \
+                     state = CASE WHEN state = 'quarantined' THEN state ELSE 'gone' END WHERE name = $1 AND boot = $2";
         let query = sqlx::query(query).bind(name.to_owned()).bind(boot.to_owned());
         if query.execute(&mut *self.transaction).await?.rows_affected() > 0 {
             self.release_all(name).await?;

@@ -31,7 +31,8 @@ fn a_task_that_kills_its_worker_each_time_ends_dead_too() {
         for name in ["one", "two", "three"] {
             let kinds = vec![TaskKind::Prove, TaskKind::Fold];
             let dies = Some(Mischief::Dies("prove 1".into()));
-            let worker = WorkerPart { kinds, mischief: dies, ..fleet.part(name) };
+            // One at a time, so that nothing else dies with it.
+            let worker = WorkerPart { kinds, mischief: dies, slots: 1, ..fleet.part(name) };
             let worker = fleet.worker(&worker);
             assert_eq!(fleet.exit_code(worker), None, "it died of a signal");
         }
