@@ -6,11 +6,13 @@ mod bench;
 mod build;
 mod command;
 mod console;
+mod dashboard;
 mod demo;
 mod docs;
 mod fuzz;
 mod guests;
 mod links;
+mod servers;
 mod test;
 mod tools;
 

@@ -17,6 +17,7 @@ use clap::Args;
 use crate::{
     build::{PACKAGES, phalanx},
     command::{cargo, command, run as run_shown, run_reading, shown, target_dir, xtask},
+    dashboard, servers,
     tools::{CARGO_DENY, TYPOS},
 };
 
@@ -41,7 +42,7 @@ struct Counts {
     failed: u64,
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step { name: "fmt", what: "formatting", run: fmt },
     Step { name: "tidy", what: "crate graph, tidiness and xtask's own tests", run: tidy },
     Step { name: "links", what: "links between the pages of the documentation", run: |_| call(&["docs"]) },
@@ -50,6 +51,7 @@ const STEPS: [Step; 12] = [
     Step { name: "clippy", what: "lints", run: clippy },
     Step { name: "doc", what: "API documentation", run: doc },
     Step { name: "tests", what: "every test of the workspace", run: tests },
+    Step { name: "dashboard", what: "the dashboard in a browser", run: dashboard_page },
     Step { name: "guests", what: "committed guests are what their sources give", run: guests },
     Step { name: "demo", what: "the demo", run: demo },
     Step { name: "docs", what: "commands in the documentation", run: docs },
@@ -68,7 +70,7 @@ pub struct TestArgs {
 /// Runs the suite.
 pub fn run(args: TestArgs) -> Result<()> {
     if args.list {
-        STEPS.iter().for_each(|step| println!("{:<8} {}", step.name, step.what));
+        STEPS.iter().for_each(|step| println!("{:<9} {}", step.name, step.what));
         return Ok(());
     }
     if let Some(unknown) = args.steps.iter().find(|name| STEPS.iter().all(|step| step.name != **name)) {
@@ -87,7 +89,7 @@ pub fn run(args: TestArgs) -> Result<()> {
             Ok(Outcome::Skipped(why)) => format!("skipped: {why}"),
             Err(_) => "FAILED".to_owned(),
         };
-        table.push(format!("{:<8} {:>8}  {word}", step.name, clock(start.elapsed())));
+        table.push(format!("{:<9} {:>8}  {word}", step.name, clock(start.elapsed())));
         if let Err(error) = ended {
             failure = Some(error.context(format!("step {} failed", step.name)));
             break;
@@ -148,7 +150,16 @@ fn doc(_: &mut Counts) -> Result<Outcome> {
 }
 
 fn tests(counts: &mut Counts) -> Result<Outcome> {
-    count(cargo(&["test"]).args(PACKAGES).args(["--lib", "--bins", "--tests", "--no-fail-fast"]), counts)
+    let mut tests = cargo(&["test"]);
+    tests.args(PACKAGES).args(["--lib", "--bins", "--tests", "--no-fail-fast"]);
+    count(tests.env(servers::VARIABLE, servers::folder()?), counts)
+}
+
+fn dashboard_page(_: &mut Counts) -> Result<Outcome> {
+    match dashboard::missing() {
+        Some(what) => Ok(Outcome::Skipped(what)),
+        None => dashboard::run().map(|()| Outcome::Passed),
+    }
 }
 
 fn guests(_: &mut Counts) -> Result<Outcome> {
