@@ -18,6 +18,7 @@ mod receipt;
 mod results;
 mod resume;
 mod section;
+mod service;
 mod stats;
 mod tasks;
 
@@ -69,7 +70,7 @@ impl Beside {
     }
 }
 
-static BENCHES: [Bench; 10] = [
+static BENCHES: [Bench; 11] = [
     Bench {
         name: "receipt-1",
         title: "A receipt of one segment, against the SDK",
@@ -99,6 +100,12 @@ static BENCHES: [Bench; 10] = [
     Bench { name: "again", title: "The same job again", run: |lab, _| resume::again(lab), beside: &[] },
     Bench { name: "kill", title: "After `kill -9`", run: |lab, _| resume::kill(lab), beside: &[] },
     Bench { name: "allocator", title: "The allocator's settings", run: |lab, _| allocator::run(lab), beside: &[] },
+    Bench {
+        name: "service",
+        title: "The service against proving alone, and a second worker",
+        run: |lab, _| service::run(lab),
+        beside: &[],
+    },
     Bench {
         name: "config",
         title: "One VM configuration for all programs, against smaller ones",

@@ -22,8 +22,9 @@ pub(crate) const PRIORITY_MAX: i32 = 100;
 pub(crate) const JOB_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long a worker may wait for a task with one request.
 pub(crate) const CLAIM_WAIT_MAX: Duration = Duration::from_secs(30);
-/// How often a worker says that it lives, in milliseconds: a sixth of a lease.
-pub(crate) const BEAT_MS: u64 = 5_000;
+/// How often a worker says that it lives, in milliseconds: a twentieth of the lease, so that it hears of a cancelled job
+/// within two seconds.
+pub(crate) const BEAT_MS: u64 = 1_500;
 /// Rows on a page.
 pub(crate) const PAGE_MAX: u32 = 500;
 /// How long a URL for a transfer past the gateway is valid.

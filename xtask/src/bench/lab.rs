@@ -166,6 +166,11 @@ impl Lab {
         Ok(runs)
     }
 
+    /// A command of `phalanx` that takes a program and its input.
+    pub fn on_job(&self, verb: &[&str], job: &Job) -> Command {
+        self.on(&self.phalanx, verb, job)
+    }
+
     fn on(&self, program: &Path, verb: &[&str], job: &Job) -> Command {
         let mut command = command(program, verb);
         command.arg(&job.elf);
