@@ -15,17 +15,23 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut tokens = Vec::new();
     for scope in [Scope::Admin, Scope::Client] {
         let secret = new_secret()?;
-        let token = NewToken { scope, tenant: "default".to_owned(), note: "dashboard test".to_owned(), expires_after_ms: None };
+        let token =
+            NewToken { scope, tenant: "default".to_owned(), note: "dashboard test".to_owned(), expires_after_ms: None };
         queue.create_token(&secret_hash(&secret), &token).await?;
         tokens.push(secret);
     }
-    let config = Config { queue, store, verify: |_| Ok(()), auth: Auth::Tokens, limits: Limits::default(), dashboard: true };
+    let config =
+        Config { queue, store, verify: |_| Ok(()), auth: Auth::Tokens, limits: Limits::default(), dashboard: true };
     let bound = Gateway::new(config).bind(&Listener { address: ([127, 0, 0, 1], 0).into(), tls: None }).await?;
-    println!("{}", serde_json::json!({ "url": format!("http://{}", bound.address()), "admin": tokens[0], "client": tokens[1] }));
+    println!(
+        "{}",
+        serde_json::json!({ "url": format!("http://{}", bound.address()), "admin": tokens[0], "client": tokens[1] })
+    );
     let mut ended = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    bound.run(async move {
-        ended.recv().await;
-    })
-    .await;
+    bound
+        .run(async move {
+            ended.recv().await;
+        })
+        .await;
     Ok(())
 }

@@ -10,7 +10,10 @@ use axum::Router;
 use phalanx_queue::Queue;
 use phalanx_receipt::Receipt;
 use phalanx_store::Store;
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::Semaphore,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -26,6 +29,8 @@ use crate::{
     sweep,
 };
 
+/// Connections that wait to be accepted; the system may allow fewer.
+const BACKLOG: u32 = 4_096;
 /// Looks at tasks for metrics at once.
 const LOOKS_MAX: usize = 8;
 
@@ -147,10 +152,18 @@ impl Gateway {
         }
         let tls = tls.as_ref().map(Tls::acceptor).transpose()?;
         let bind = |reason| GatewayError::Bind { address: *address, reason };
-        let listener = TcpListener::bind(address).await.map_err(bind)?;
+        let listener = listen(*address).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         Ok(Bound { gateway: self, listener, address, tls })
     }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A gateway that starts again takes its port although old connections still end.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 impl Bound {

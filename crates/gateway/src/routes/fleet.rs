@@ -1,6 +1,6 @@
 //! The fleet as operators see it: workers, load, times.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use axum::{Json, extract::State, http::StatusCode};
 use phalanx_api::{JobId, QueueView, StatsView, WorkerState, WorkerView};
@@ -31,8 +31,8 @@ pub(crate) async fn workers(Anyone(caller): Anyone, State(shared): State<Shared>
     if let (Some(tenant), false) = (caller.sees(), caller.scope == phalanx_api::Scope::Worker) {
         let mut is_own = BTreeMap::<JobId, bool>::new();
         for held in workers.iter().flat_map(|worker| &worker.running) {
-            if !is_own.contains_key(&held.job) {
-                is_own.insert(held.job, shared.queue.owner(held.job).await? == tenant);
+            if let Entry::Vacant(unknown) = is_own.entry(held.job) {
+                unknown.insert(shared.queue.owner(held.job).await? == tenant);
             }
         }
         for worker in &mut workers {
