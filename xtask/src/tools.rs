@@ -1,22 +1,31 @@
-//! Checkers that are programs of their own: built once from crates.io at pinned versions, kept under the target folder.
+//! Checkers that are programs of their own, at pinned versions, kept under the target folder: built once from crates.io, or
+//! taken from PyPI where it has them built.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::command::{cargo, run, target_dir};
+use crate::command::{cargo, command, run, target_dir};
 
-/// A program from crates.io.
+/// A program.
 pub struct Tool {
     package: &'static str,
     version: &'static str,
     binary: &'static str,
+    from: Registry,
+}
+
+/// Where a program comes from.
+enum Registry {
+    Crates,
+    PyPi,
 }
 
 /// Licences, bans and sources of dependencies.
-pub const CARGO_DENY: Tool = Tool { package: "cargo-deny", version: "0.20.2", binary: "cargo-deny" };
+pub const CARGO_DENY: Tool =
+    Tool { package: "cargo-deny", version: "0.20.2", binary: "cargo-deny", from: Registry::Crates };
 /// Spelling.
-pub const TYPOS: Tool = Tool { package: "typos-cli", version: "1.52.0", binary: "typos" };
+pub const TYPOS: Tool = Tool { package: "typos", version: "1.52.0", binary: "typos", from: Registry::PyPi };
 
 impl Tool {
     /// Where the program is; builds it if it is not there.
@@ -25,13 +34,29 @@ impl Tool {
         let folder = target_dir().join("tools").join(format!("{}-{}", self.package, self.version));
         let path = folder.join("bin").join(self.binary);
         if !path.exists() {
-            let version = format!("{}@{}", self.package, self.version);
-            let mut install = cargo(&["install", "--locked", "--debug", &version, "--root"]);
-            install.arg(&folder).env("CARGO_TARGET_DIR", target_dir().join("tools/build"));
-            // They run for seconds: compiling them fast is worth more than fast code.
-            install.env("CARGO_PROFILE_DEV_DEBUG", "0").env("RUSTFLAGS", "");
-            run(&mut install)?;
+            match self.from {
+                Registry::Crates => self.build(&folder)?,
+                Registry::PyPi => self.fetch(&folder)?,
+            }
         }
         Ok(path)
+    }
+    fn build(&self, folder: &Path) -> Result<()> {
+        let version = format!("{}@{}", self.package, self.version);
+        let mut install = cargo(&["install", "--locked", "--debug", &version, "--root"]);
+        install.arg(folder).env("CARGO_TARGET_DIR", target_dir().join("tools/build"));
+        // They run for seconds: compiling them fast is worth more than fast code.
+        install.env("CARGO_PROFILE_DEV_DEBUG", "0").env("RUSTFLAGS", "");
+        run(&mut install)
+    }
+
+    fn fetch(&self, folder: &Path) -> Result<()> {
+        run(command("python3", &["-m", "venv", "--clear"]).arg(folder))?;
+        let version = format!("{}=={}", self.package, self.version);
+        let pip = folder.join("bin/pip");
+        run(&mut command(
+            pip,
+            &["install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", &version],
+        ))
     }
 }

@@ -20,7 +20,8 @@ fn files(extensions: &[&str]) -> Vec<PathBuf> {
             let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
             let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
             if entry.file_type().unwrap().is_dir() {
-                let built = ["target", "demo", "corpus", "artifacts", ".git"].contains(&name.as_str());
+                let built = ["target", "demo", "corpus", "artifacts", "node_modules", "secrets", "shots", ".git"]
+                    .contains(&name.as_str());
                 folders.extend((!built).then_some(path));
             } else if extensions.contains(&extension) {
                 files.push(path);
