@@ -8,13 +8,17 @@ use std::{
     io,
     path::{Path as FilePath, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::{
     GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, UpdateVersion,
-    local::LocalFileSystem, path::Path, signer::Signer,
+    client::{HttpError, HttpErrorKind},
+    local::LocalFileSystem,
+    path::Path,
+    signer::Signer,
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -41,7 +45,7 @@ pub(crate) struct Objects {
 
 enum At {
     Directory { root: PathBuf, name: String },
-    Bucket { signer: Arc<dyn Signer>, prefix: Path, name: String },
+    Bucket { signer: Arc<dyn Signer>, prefix: Path, name: String, patience: Duration },
 }
 
 /// A path of the file system, for an error.
@@ -60,8 +64,8 @@ impl Objects {
 
     /// The objects that `remote` leads to.
     pub fn new(remote: Remote) -> Self {
-        let Remote { objects, signer, prefix, name } = remote;
-        Self { inner: objects, at: At::Bucket { signer, prefix, name }, runtime: Mutex::new(None) }
+        let Remote { objects, signer, prefix, name, patience } = remote;
+        Self { inner: objects, at: At::Bucket { signer, prefix, name, patience }, runtime: Mutex::new(None) }
     }
 
     /// What the store is called, without secrets.
@@ -76,6 +80,14 @@ impl Objects {
         match &self.at {
             At::Directory { root, .. } => text(&root.join(path.as_ref())),
             At::Bucket { name, .. } => format!("{name}/{path}"),
+        }
+    }
+
+    /// How long what fails is tried again.
+    fn patience(&self) -> Duration {
+        match &self.at {
+            At::Directory { .. } => Duration::ZERO,
+            At::Bucket { patience, .. } => *patience,
         }
     }
 
@@ -195,16 +207,23 @@ impl Objects {
         use object_store::Error::{AlreadyExists, NotFound, NotImplemented, Precondition};
         let (inner, at, payload) = (self.inner.clone(), path.clone(), PutPayload::from(bytes));
         let creates = matches!(mode, PutMode::Create);
+        let patience = self.patience();
         let put = self.wait(async move {
-            match inner.put_opts(&at, payload.clone(), mode.into()).await {
-                // A server without conditions: two who write at once may both believe that they were first. Each has
-                // a verified result, so this costs agreement and no correctness.
-                Err(NotImplemented { .. }) if creates && inner.head(&at).await.is_ok() => Ok(false),
-                Err(NotImplemented { .. }) => inner.put(&at, payload).await.map(|_| true),
-                Err(AlreadyExists { .. } | Precondition { .. }) => Ok(false),
-                // Removed since its version was read.
-                Err(NotFound { .. }) if !creates => Ok(false),
-                put => put.map(|_| true),
+            let start = Instant::now();
+            loop {
+                match inner.put_opts(&at, payload.clone(), mode.clone().into()).await {
+                    // A server without conditions: two who write at once may both believe that they were first. Each has
+                    // a verified result, so this costs agreement and no correctness.
+                    Err(NotImplemented { .. }) if creates && inner.head(&at).await.is_ok() => return Ok(false),
+                    Err(NotImplemented { .. }) => return inner.put(&at, payload).await.map(|_| true),
+                    Err(AlreadyExists { .. } | Precondition { .. }) => return Ok(false),
+                    // Removed since its version was read.
+                    Err(NotFound { .. }) if !creates => return Ok(false),
+                    // Nobody knows whether it was written. `object_store` does not ask again, as it could not tell our
+                    // own write from another's; callers of this can, by what they then find.
+                    Err(error) if is_unanswered(&error) && start.elapsed() < patience => {}
+                    put => return put.map(|_| true),
+                }
             }
         });
         put.map_err(|error| StoreError::Write { place: self.place(path), reason: reason(error) })
@@ -272,6 +291,21 @@ pub(crate) async fn front(
             _ => Err(error),
         },
     }
+}
+
+/// Whether a request was perhaps sent and never answered.
+fn is_unanswered(error: &object_store::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<HttpError>() {
+            return matches!(
+                error.kind(),
+                HttpErrorKind::Timeout | HttpErrorKind::Interrupted | HttpErrorKind::Request
+            );
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Why an answer does not come: only a store that is being dropped stops its threads.

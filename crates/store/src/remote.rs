@@ -30,6 +30,8 @@ pub(crate) struct Remote {
     pub prefix: Path,
     /// The place, without secrets.
     pub name: String,
+    /// How long what fails is tried again.
+    pub patience: Duration,
 }
 
 type Variables = [(String, String)];
@@ -48,37 +50,38 @@ pub(crate) fn connect(place: &str, variables: &Variables) -> Result<Remote, Stor
     let slash = if prefix.as_ref().is_empty() { "" } else { "/" };
     let name = format!("{scheme}://{bucket}{slash}{prefix}");
     let failed = |error| StoreError::Open { place: name.clone(), reason: reason(error) };
-    let (patience, client) = (patience(variables), client());
+    let patience = patience(variables);
+    let (retry, client) = (retry(patience), client());
     // More than one library may do this; the first decides, and all of ours choose ring.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match scheme {
         "s3" => {
-            let builder = AmazonS3Builder::new().with_client_options(client).with_retry(patience);
+            let builder = AmazonS3Builder::new().with_client_options(client).with_retry(retry);
             let builder = configured(builder, variables, "AWS_", |builder, key, value| builder.with_config(key, value));
             let store = builder.with_bucket_name(bucket).build().map_err(failed)?;
-            Ok(remote(store, prefix, name))
+            Ok(remote(store, prefix, name, patience))
         }
         "gs" => {
-            let builder = GoogleCloudStorageBuilder::new().with_client_options(client).with_retry(patience);
+            let builder = GoogleCloudStorageBuilder::new().with_client_options(client).with_retry(retry);
             let builder =
                 configured(builder, variables, "GOOGLE_", |builder, key, value| builder.with_config(key, value));
             let store = builder.with_bucket_name(bucket).build().map_err(failed)?;
-            Ok(remote(store, prefix, name))
+            Ok(remote(store, prefix, name, patience))
         }
         "az" => {
-            let builder = MicrosoftAzureBuilder::new().with_client_options(client).with_retry(patience);
+            let builder = MicrosoftAzureBuilder::new().with_client_options(client).with_retry(retry);
             let builder =
                 configured(builder, variables, "AZURE_", |builder, key, value| builder.with_config(key, value));
             let store = builder.with_container_name(bucket).build().map_err(failed)?;
-            Ok(remote(store, prefix, name))
+            Ok(remote(store, prefix, name, patience))
         }
         _ => Err(wrong()),
     }
 }
 
-fn remote<S: ObjectStore + Signer + Clone>(store: S, prefix: Path, name: String) -> Remote {
+fn remote<S: ObjectStore + Signer + Clone>(store: S, prefix: Path, name: String, patience: Duration) -> Remote {
     let objects = Arc::new(PrefixStore::new(store.clone(), prefix.clone()));
-    Remote { objects, signer: Arc::new(store), prefix, name }
+    Remote { objects, signer: Arc::new(store), prefix, name, patience }
 }
 
 /// Sets what the variables with this prefix say; those that the cloud's client does not know mean something to others.
@@ -96,12 +99,16 @@ fn client() -> ClientOptions {
     ClientOptions::new().with_timeout_disabled().with_connect_timeout(CONNECT).with_read_timeout(SILENCE)
 }
 
-fn patience(variables: &Variables) -> RetryConfig {
+fn patience(variables: &Variables) -> Duration {
     let told = variables.iter().find(|(name, _)| name == PATIENCE_VARIABLE).and_then(|(_, value)| value.parse().ok());
+    told.map_or(PATIENCE, Duration::from_millis)
+}
+
+fn retry(patience: Duration) -> RetryConfig {
     RetryConfig {
         backoff: BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: CONNECT, base: 2.0 },
         max_retries: usize::MAX,
-        retry_timeout: told.map_or(PATIENCE, Duration::from_millis),
+        retry_timeout: patience,
     }
 }
 
