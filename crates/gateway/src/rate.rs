@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn one_token_does_not_use_up_anothers_rate() {
+    fn one_token_does_not_use_up_the_rate_of_another() {
         let buckets = Buckets::<String>::new(1.0, 1.0);
         let now = Instant::now();
         assert!(buckets.take("a", str::to_owned, now).is_ok());
