@@ -21,6 +21,7 @@ use crate::{
     auth::Tokens,
     blocking::Blocking,
     engines::Engines,
+    load::Load,
     metrics,
     rate::Rates,
     router, serve,
@@ -129,6 +130,7 @@ impl Gateway {
             rates: Rates::new(limits.requests_per_second, limits.requests_burst),
             blocking: Blocking::new(),
             engines: Engines::default(),
+            load: Load::default(),
             transfers: Arc::new(Semaphore::new(limits.transfers_max)),
             streams: Arc::new(Semaphore::new(limits.streams_max)),
             looks: Arc::new(Semaphore::new(LOOKS_MAX)),
@@ -176,12 +178,15 @@ impl Bound {
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
         let Self { gateway: Gateway { shared, routes }, listener, tls, .. } = self;
         let sweeper = tokio::spawn(sweep::run(shared.clone()));
+        let watcher = tokio::spawn(sweep::watch(shared.clone()));
         let ended = async {
             shutdown.await;
             // Whoever waits for a job or a task answers now.
             shared.ending.cancel();
         };
         serve::serve(listener, tls, routes, &shared.limits, ended).await;
+        // A count of a large queue that is under way is for nobody any more.
+        watcher.abort();
         if let Err(error) = sweeper.await {
             tracing::warn!("the sweeper ended badly: {error}");
         }

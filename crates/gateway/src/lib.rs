@@ -29,6 +29,7 @@ mod failure;
 mod gateway;
 mod keys;
 mod limits;
+mod load;
 mod metrics;
 mod openapi;
 mod pins;

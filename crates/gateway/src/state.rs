@@ -6,7 +6,9 @@ use phalanx_queue::Queue;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Auth, Limits, Verify, auth::Tokens, blocking::Blocking, engines::Engines, rate::Rates, stores::Stores};
+use crate::{
+    Auth, Limits, Verify, auth::Tokens, blocking::Blocking, engines::Engines, load::Load, rate::Rates, stores::Stores,
+};
 
 /// A gateway's state, as handlers see it.
 pub(crate) type Shared = Arc<State>;
@@ -22,6 +24,7 @@ pub(crate) struct State {
     /// Threads for the store and the verifier.
     pub blocking: Blocking,
     pub engines: Engines,
+    pub load: Load,
     /// One permit for each transfer of an artifact.
     pub transfers: Arc<Semaphore>,
     /// One permit for each event stream.

@@ -18,19 +18,11 @@ const ROOTS_EVERY: Duration = Duration::from_secs(300);
 
 /// Sweeps until the gateway ends.
 pub(crate) async fn run(shared: Shared) {
-    let (mut gauges_at, mut roots_at) = (Instant::now(), Instant::now() + ROOTS_EVERY);
-    let mut renewed_at = Instant::now() + RENEWED_EVERY;
+    let (mut roots_at, mut renewed_at) = (Instant::now() + ROOTS_EVERY, Instant::now() + RENEWED_EVERY);
     loop {
         match shared.queue.sweep().await {
             Ok(swept) => metrics::swept(&swept),
             Err(error) => tracing::warn!("cannot sweep the queue: {error}"),
-        }
-        if Instant::now() >= gauges_at {
-            gauges_at = Instant::now() + GAUGES_EVERY;
-            if let Err(error) = set_gauges(&shared).await {
-                tracing::warn!("cannot look at the queue: {error}");
-            }
-            metrics::upkeep();
         }
         if Instant::now() >= roots_at {
             roots_at = Instant::now() + ROOTS_EVERY;
@@ -53,13 +45,28 @@ pub(crate) async fn run(shared: Shared) {
     }
 }
 
+/// Sets what metrics show of the queue. Apart from the sweep, which must not wait for a count of a large queue.
+pub(crate) async fn watch(shared: Shared) {
+    loop {
+        set_levels(&shared);
+        if let Err(error) = set_gauges(&shared).await {
+            tracing::warn!("cannot look at the queue: {error}");
+        }
+        metrics::upkeep();
+        sleep(GAUGES_EVERY).await;
+    }
+}
+
 async fn set_gauges(shared: &Shared) -> Result<(), QueueError> {
-    metrics::load(&shared.queue.queue_view().await?);
     metrics::workers(&shared.queue.workers().await?);
+    metrics::load(&shared.load.of(&shared.queue).await?);
+    Ok(())
+}
+
+fn set_levels(shared: &Shared) {
     metrics::level(metrics::CLAIMS_WAITING, shared.claims_waiting.load(Ordering::Relaxed) as f64);
     let open = shared.limits.streams_max.saturating_sub(shared.streams.available_permits());
     metrics::level(metrics::STREAMS, open as f64);
-    Ok(())
 }
 
 /// Jobs end in many ways, and a gateway may die between the end and the root: whatever is left is found here.

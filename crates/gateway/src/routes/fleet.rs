@@ -79,7 +79,7 @@ async fn set(shared: &Shared, name: &str, state: WorkerState) -> Answer<StatusCo
     security(("token" = []))
 )]
 pub(crate) async fn queue(_: Anyone, State(shared): State<Shared>) -> Answer<Json<QueueView>> {
-    Ok(Json(shared.queue.queue_view().await?))
+    Ok(Json(shared.load.of(&shared.queue).await?))
 }
 
 /// What `stats` takes.
