@@ -1,5 +1,5 @@
-//! The store: artifacts named by their digest, and the index from task keys to artifacts, in one directory that any
-//! number of processes may use at once.
+//! The store: artifacts named by their digest, and the index from task keys to artifacts, in one directory or bucket that
+//! any number of processes may use at once.
 //!
 //! In: bytes with their kind, task keys. Out: the same bytes, or nothing. Depends on `claim` only; knows no tasks and no
 //! proofs. The face is blocking, because the tasks that use it are; it may be called from inside an async runtime too.
@@ -14,7 +14,11 @@
 //! holds/<process>-<n>             digests that a live process uses    hold
 //! spool/<process>-<n>             an upload that is not whole yet     spool
 //! lock                            empty; only OS locks on it matter   hold
+//! collected                       empty; its time is the store's own  collect
 //! ```
+//!
+//! A bucket has no `holds`, `spool` and `lock`: nobody can say there who lives. So bindings are replaced by version, and
+//! [`Store::collect`] asks its caller what is in use, where [`Store::gc`] asks the locks.
 //!
 //! # What survives
 //!

@@ -1,4 +1,4 @@
-//! Stores in buckets, against real servers on loopback that `./x servers` installs.
+//! Stores in buckets, against real servers on loopback that `./x test tests` installs.
 
 mod contract;
 mod faults;

@@ -32,7 +32,7 @@ fn installed(program: &str) -> PathBuf {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-servers");
     let folder = env::var_os("PHALANX_TEST_SERVERS").map_or(default, PathBuf::from);
     let path = folder.join(program);
-    assert!(path.exists(), "{} is not there: `./x servers` installs the servers of the tests", path.display());
+    assert!(path.exists(), "{} is not there: `./x test tests` installs the servers first", path.display());
     path
 }
 
