@@ -9,6 +9,9 @@ use tracing_subscriber::{
     fmt::{format::FmtSpan, time::uptime},
 };
 
+/// The target of what a command says to people, when a machine reads it.
+pub const TALK: &str = "phalanx::talk";
+
 /// How log messages are written.
 #[derive(clap::ValueEnum, Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub enum LogFormat {
@@ -24,6 +27,11 @@ pub fn start(format: LogFormat) {
         .with_env_var("PHALANX_LOG")
         .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
         .from_env_lossy();
+    // A command says what it says, whatever is logged.
+    let filter = match format!("{TALK}=info").parse() {
+        Ok(talk) => filter.add_directive(talk),
+        Err(_) => filter,
+    };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::CLOSE);
     let log = log.with_writer(io::stderr);
     match format {

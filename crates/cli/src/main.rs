@@ -102,7 +102,10 @@ fn main() -> ExitCode {
         }
     };
     log::start(cli.log_format);
-    let talk = Talk::to_stderr(cli.quiet);
+    let talk = match cli.log_format {
+        LogFormat::Text => Talk::to_stderr(cli.quiet),
+        LogFormat::Json => Talk::to_stderr(cli.quiet).logged(),
+    };
     let data = match stdout::take() {
         Ok(data) => data,
         Err(error) => return refuse(talk, &error),

@@ -12,7 +12,10 @@ use std::{
 
 use serde::Serialize;
 
-use crate::error::{Error, ErrorJson, Result};
+use crate::{
+    error::{Error, ErrorJson, Result},
+    log,
+};
 
 /// What commands print with.
 pub struct Printer {
@@ -28,6 +31,8 @@ pub struct Talk {
     quiet: bool,
     terminal: bool,
     colour: bool,
+    /// Whether lines go where log messages go, because a machine reads both.
+    logged: bool,
 }
 
 /// What `--json` prints when the command failed.
@@ -41,7 +46,12 @@ impl Talk {
     pub fn to_stderr(quiet: bool) -> Self {
         let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
         let terminal = io::stderr().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb");
-        Self { quiet, terminal, colour: terminal && !set("NO_COLOR") }
+        Self { quiet, terminal, colour: terminal && !set("NO_COLOR"), logged: false }
+    }
+
+    /// The same as log messages.
+    pub const fn logged(self) -> Self {
+        Self { terminal: false, colour: false, logged: true, ..self }
     }
 
     /// Whether lines may be redrawn.
@@ -56,7 +66,12 @@ impl Talk {
 
     /// One line of talk.
     pub fn line(self, line: &str) {
-        if !self.quiet {
+        if self.quiet {
+            return;
+        }
+        if self.logged {
+            tracing::info!(target: log::TALK, "{line}");
+        } else {
             // A closed stderr is no reason to stop proving.
             let _ = writeln!(io::stderr().lock(), "{line}");
         }
@@ -64,13 +79,19 @@ impl Talk {
 
     /// Bytes as they are, without a newline.
     pub fn bytes(self, bytes: &[u8]) {
-        if !self.quiet {
+        if self.logged {
+            self.line(&String::from_utf8_lossy(bytes));
+        } else if !self.quiet {
             let _ = io::stderr().lock().write_all(bytes);
         }
     }
 
     /// The error, even when quiet. Colour only repeats what the words `error:` and `hint:` say.
     pub fn error(self, error: &Error) {
+        if self.logged {
+            tracing::error!(target: log::TALK, "{error}");
+            return;
+        }
         let mut text = error.to_string() + "\n";
         if self.colour {
             text = text.replacen("error:", "\x1b[1;31merror:\x1b[0m", 1).replacen(

@@ -7,6 +7,7 @@ use crate::{
     follow,
     job_lines::job_lines,
     printer::Printer,
+    progress::row,
     server::{ServerArgs, patiently},
 };
 
@@ -25,7 +26,8 @@ pub struct Args {
 pub fn run(args: &Args, printer: &Printer) -> Result<()> {
     let client = args.server.client()?;
     // A job that is not there is told before anything is shown.
-    patiently(&client, || client.job(args.job))?;
+    let job = patiently(&client, || client.job(args.job))?;
+    printer.talk().line(&row("watching", &job.job.to_string(), None, job.state.name()));
     follow::leave_running_on_interrupt(args.job, printer.talk())?;
     let job = follow::follow(&client, args.job, printer.talk())?;
     follow::ended(&client, &job)?;

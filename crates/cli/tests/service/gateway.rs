@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    fs::File,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
@@ -55,13 +56,20 @@ impl Place {
 
     /// Starts a gateway on a free port and waits until it says where it is.
     pub fn serve(&self, options: &[&str]) -> Gateway {
+        self.serve_on("127.0.0.1:0", options)
+    }
+
+    /// The same on this address. What it says besides is in the file `gateway.log`.
+    pub fn serve_on(&self, address: &str, options: &[&str]) -> Gateway {
         let data = self.path("data").display().to_string();
-        let fixed = ["serve", "--roles", "gateway", "--listen", "127.0.0.1:0", "--data", &data];
-        let mut process = self.command(&[&fixed[..], options].concat()).stderr(Stdio::inherit()).spawn().unwrap();
+        let fixed = ["serve", "--roles", "gateway", "--listen", address, "--data", &data];
+        let log = File::create(self.path("gateway.log")).unwrap();
+        let mut process = self.command(&[&fixed[..], options].concat()).stderr(log).spawn().unwrap();
         let mut url = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut url).unwrap();
         let url = url.trim().to_owned();
-        assert!(url.starts_with("http"), "the gateway said {url:?}");
+        let log = || std::fs::read_to_string(self.path("gateway.log")).unwrap();
+        assert!(url.starts_with("http"), "the gateway said {url:?}\n{}", log());
         Gateway { process, url }
     }
 }

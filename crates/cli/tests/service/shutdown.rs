@@ -1,5 +1,7 @@
 //! How a gateway ends, and what is there after.
 
+use std::io::{BufRead, BufReader, Read};
+
 use super::gateway::{Place, tiny_elf};
 
 #[test]
@@ -26,15 +28,34 @@ fn a_client_that_watches_goes_on_when_the_gateway_comes_back() {
     let mut gateway = place.serve(&[]);
     let address = gateway.url().strip_prefix("http://").unwrap().to_owned();
     let job = place.run(&["submit", &elf, "--server", gateway.url()]).good().text();
-    let watching = place.command(&["watch", &job, "--server", gateway.url()]).spawn().unwrap();
+    let mut watching = place.command(&["watch", &job, "--server", gateway.url()]).spawn().unwrap();
+    let mut talk = BufReader::new(watching.stderr.take().unwrap());
+    let mut first = String::new();
+    talk.read_line(&mut first).unwrap();
+    assert!(first.starts_with(&format!("watching  {job}")), "{first}");
     gateway.signal("TERM");
     gateway.ended();
-    let again = place.serve(&["--listen", &address]);
+    let again = place.serve_on(&address, &[]);
     place.run(&["cancel", &job, "--server", again.url()]).good();
-    let watched = watching.wait_with_output().unwrap();
-    assert_eq!(watched.status.code(), Some(1));
-    let talk = String::from_utf8(watched.stderr).unwrap();
-    assert!(talk.contains(&format!("job {job} was cancelled")), "{talk}");
+    let mut rest = String::new();
+    talk.read_to_string(&mut rest).unwrap();
+    assert_eq!(watching.wait().unwrap().code(), Some(1));
+    assert!(rest.contains(&format!("job {job} was cancelled")), "{rest}");
+}
+
+#[test]
+fn logs_for_machines_are_json_and_nothing_else() {
+    let place = Place::new();
+    let mut gateway = place.serve(&["--log-format", "json", "--require-tokens"]);
+    gateway.signal("TERM");
+    gateway.ended();
+    let log = std::fs::read_to_string(place.path("gateway.log")).unwrap();
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert!(lines.iter().any(|line| line["message"].as_str().is_some_and(|text| text.contains("database"))), "{log}");
+    assert!(lines.iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()), "{log}");
+    let refused = place.run(&["jobs", "--server", "http://127.0.0.1:9", "--log-format", "json"]);
+    let line: serde_json::Value = serde_json::from_str(refused.talk().trim_end()).unwrap();
+    assert_eq!((line["level"].as_str(), refused.code()), (Some("ERROR"), Some(1)));
 }
 
 #[test]
