@@ -47,11 +47,14 @@ impl JobEvents {
                 }
                 self.last = Some(view);
             }
+            if is_over {
+                return Ok(());
+            }
             let woken = tokio::select! {
                 woken = waiter.woken(CALM, until) => woken,
                 () = to.closed() => false,
             };
-            if is_over || !woken {
+            if !woken {
                 return Ok(());
             }
         }
