@@ -103,7 +103,7 @@ CREATE TABLE edges (
     PRIMARY KEY (job, parent, slot)
 );
 
-CREATE INDEX edges_child ON edges (job, child, parent);
+CREATE INDEX edges_child ON edges (job, child);
 
 -- What became of each start that left no result, or whose result was lost; that of a result stands with its task. Written once
 -- when it ends.

@@ -147,7 +147,7 @@ impl Claims {
     /// In one statement.
     async fn one(&self, offer: &Offer) -> Result<Option<Claimed>, QueueError> {
         let database = &self.0.database;
-        let claimed = until_won(|| Box::pin(best(database.writes(), Dialect::Postgres, database.now(), offer))).await?;
+        let claimed = until_won(|| Box::pin(best(database.loose(), Dialect::Postgres, database.now(), offer))).await?;
         if claimed.is_some() {
             database.wakes().changed();
         }

@@ -142,6 +142,7 @@ impl Change {
     /// What [`Event::ChildDone`](crate::task::Event::ChildDone) does to the parents of all that are done now. A statement of
     /// its own: whoever announces a parent locks its children first, so either it sees these results or this sees its edges.
     async fn wake_parents_of(&mut self, done: &[Recorded]) -> Result<(), QueueError> {
+        // In one order, so that two of these do not wait for each other.
         let now = self.database.now();
         let query = format!(
             "UPDATE tasks SET waiting_on = waiting_on - woken.children, changed_ms = {now}, \
@@ -149,7 +150,7 @@ impl Change {
              state = CASE WHEN state = 'pending' AND waiting_on = woken.children THEN 'ready' ELSE state END \
              FROM (SELECT edges.job AS job, edges.parent AS parent, COUNT(DISTINCT edges.child) AS children \
                  FROM (VALUES {}) AS done JOIN edges ON edges.job = done.column1 AND edges.child = done.column2 \
-                 GROUP BY edges.job, edges.parent) AS woken \
+                 GROUP BY edges.job, edges.parent ORDER BY edges.job, edges.parent) AS woken \
              WHERE tasks.job = woken.job AND tasks.id = woken.parent",
             row::placeholders(done.len(), 2, 1),
         );

@@ -24,6 +24,10 @@ const IDLE_MAX: Duration = Duration::from_secs(1);
 /// that a restart of the server broke.
 const TRIES_MAX: u32 = POSTGRES_CONNECTIONS_MAX + 8;
 
+/// Settings of connections for claims and beats, beside those of all: see [`Database::loose`]. The best task is the first of an
+/// index, but the planner would rather sort all that is ready.
+const LOOSE: &str = "SET synchronous_commit = off; SET enable_sort = off;";
+
 /// Which database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Dialect {
@@ -85,6 +89,8 @@ impl Dialect {
 pub struct Database {
     dialect: Dialect,
     writes: AnyPool,
+    /// See [`Database::loose`].
+    loose: AnyPool,
     reads: AnyPool,
     /// See [`Dialect::now`].
     now: Arc<str>,
@@ -106,14 +112,17 @@ impl Database {
     async fn connect(url: &str) -> Result<Self, QueueError> {
         install_default_drivers();
         let dialect = Dialect::of(url);
-        let (writes, reads) = match dialect {
-            Dialect::Sqlite => Self::sqlite(url).await?,
+        let (writes, loose, reads) = match dialect {
+            Dialect::Sqlite => {
+                let (writes, reads) = Self::sqlite(url).await?;
+                (writes.clone(), writes, reads)
+            }
             Dialect::Postgres => {
-                let pool = Self::postgres(url).await?;
-                (pool.clone(), pool)
+                let pool = Self::postgres(url, "").await?;
+                (pool.clone(), Self::postgres(url, LOOSE).await?, pool)
             }
         };
-        Ok(Self { dialect, writes, reads, now: dialect.now().into(), wakes: Arc::default() })
+        Ok(Self { dialect, writes, loose, reads, now: dialect.now().into(), wakes: Arc::default() })
     }
 
     async fn sqlite(url: &str) -> Result<(AnyPool, AnyPool), QueueError> {
@@ -135,20 +144,21 @@ impl Database {
         Ok((writes, reads))
     }
 
-    async fn postgres(url: &str) -> Result<AnyPool, QueueError> {
+    /// `settings` come on top of those that all connections have.
+    async fn postgres(url: &str, settings: &'static str) -> Result<AnyPool, QueueError> {
         let options = AnyPoolOptions::new().acquire_timeout(WAIT).max_connections(POSTGRES_CONNECTIONS_MAX);
         // A test before each use would double the way to the server. Calls survive the loss of a connection anyway.
         let options = options.test_before_acquire(false).before_acquire(|connection, rest| {
             Box::pin(async move { Ok(rest.idle_for < IDLE_MAX || connection.ping().await.is_ok()) })
         });
-        let options = options.after_connect(|connection, _| {
+        let options = options.after_connect(move |connection, _| {
             Box::pin(async move {
-                // Every query here follows an index, and the best task is the first of one. Without statistics of what came
-                // a moment ago the planner would rather sort all that is ready, and plan that anew each time. Its estimates
-                // of a plan that has no choice are so high that it would compile it, too.
-                let settings = "SET enable_sort = off; SET enable_bitmapscan = off; SET enable_seqscan = off; \
-                                SET plan_cache_mode = force_generic_plan; SET jit = off;";
-                connection.execute(settings).await.map(drop)
+                // Every query here follows an index. Without statistics of what came a moment ago the planner would rather
+                // read whole tables, and plan that anew each time. Its estimates of a plan that has no choice are so high
+                // that it would compile it, too.
+                const ALL: &str = "SET enable_bitmapscan = off; SET enable_seqscan = off; \
+                                   SET plan_cache_mode = force_generic_plan; SET jit = off;";
+                connection.execute(AssertSqlSafe(format!("{ALL} {settings}"))).await.map(drop)
             })
         });
         Ok(options.connect(url).await?)
@@ -157,6 +167,14 @@ impl Database {
     /// The same database with another clock, for tests that move time themselves: an SQL expression.
     pub fn with_clock(self, now: &str) -> Self {
         Self { now: now.into(), ..self }
+    }
+
+    /// Until the writer meets the limit, an SQLite database grows no further than so many pages; for tests of what happens
+    /// then.
+    pub async fn limit_pages(&self, pages: u32) -> Result<(), QueueError> {
+        let limit = format!("PRAGMA max_page_count = {pages}");
+        sqlx::query(AssertSqlSafe(limit)).execute(&self.writes).await?;
+        Ok(())
     }
 
     /// Which database.
@@ -179,6 +197,12 @@ impl Database {
         &self.writes
     }
 
+    /// For changes that may be forgotten when the server crashes, and so do not wait for its disk: a claim, which leaves the
+    /// task ready then, and a beat.
+    pub(crate) fn loose(&self) -> &AnyPool {
+        &self.loose
+    }
+
     /// Who hears of changes.
     pub(crate) fn wakes(&self) -> &Wakes {
         &self.wakes
@@ -186,7 +210,14 @@ impl Database {
 
     /// A transaction that will write.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>, QueueError> {
-        Ok(self.writes.begin_with(self.dialect.begin()).await?)
+        match self.writes.begin_with(self.dialect.begin()).await {
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                // A full disk made SQLite end a transaction by itself, and the connection believes that it goes on.
+                self.writes.acquire().await?.close().await?;
+                Ok(self.writes.begin_with(self.dialect.begin()).await?)
+            }
+            begun => Ok(begun?),
+        }
     }
 
     /// What time it is, within a transaction.

@@ -1,13 +1,10 @@
 //! Calls that come at the same time share one transaction.
 //!
-//! In: calls of one kind. Out: the answer of each, after the commit. While one batch runs, the calls that come are gathered for
+//! In: calls of one kind. Out: the answer of each, after the commit. While batches run, the calls that come are gathered for
 //! the next, so nobody waits longer than without it. A batch that fails is run again call by call, so that each answer is its
 //! caller's own.
 
-use std::{
-    mem,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
@@ -15,13 +12,15 @@ use crate::{QueueError, database::Attempt};
 
 /// Calls that share one transaction at most.
 const BATCH_MAX: usize = 32;
+/// Batches under way at once: while one waits for the disk, the next does its work.
+const RUNNING_MAX: usize = 2;
 
 type Waiting<Q, R> = (Q, oneshot::Sender<Result<R, QueueError>>);
 
 #[derive(Debug)]
 struct State<Q, R> {
     waiting: Vec<Waiting<Q, R>>,
-    is_running: bool,
+    running: usize,
 }
 
 /// Calls of one kind.
@@ -36,7 +35,7 @@ impl<Q, R> Clone for Lane<Q, R> {
 
 impl<Q, R> Default for Lane<Q, R> {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(State { waiting: Vec::new(), is_running: false })))
+        Self(Arc::new(Mutex::new(State { waiting: Vec::new(), running: 0 })))
     }
 }
 
@@ -58,12 +57,14 @@ impl<Q: Clone + Send + Sync + 'static, R: Send + 'static> Lane<Q, R> {
     /// Runs a call together with those that wait.
     pub async fn call<B: Batch<Call = Q, Answer = R>>(&self, batch: &B, call: Q) -> Result<R, QueueError> {
         let (reply, answer) = oneshot::channel();
-        let is_running = {
+        let is_free = {
             let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             state.waiting.push((call, reply));
-            mem::replace(&mut state.is_running, true)
+            let is_free = state.running < RUNNING_MAX;
+            state.running += usize::from(is_free);
+            is_free
         };
-        if !is_running {
+        if is_free {
             // Not within this future: when its caller gives up, the others still want their answers.
             tokio::spawn(drain(self.clone(), batch.clone()));
         }
@@ -73,7 +74,7 @@ impl<Q: Clone + Send + Sync + 'static, R: Send + 'static> Lane<Q, R> {
     fn next(&self) -> Vec<Waiting<Q, R>> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = state.waiting.len().min(BATCH_MAX);
-        state.is_running = count > 0;
+        state.running -= usize::from(count == 0);
         state.waiting.drain(..count).collect()
     }
 }

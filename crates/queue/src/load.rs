@@ -24,9 +24,10 @@ impl Queue {
     /// How much work there is.
     pub async fn queue_view(&self) -> Result<QueueView, QueueError> {
         let mut loads: BTreeMap<TaskKind, KindLoad> = KINDS.map(|kind| (kind, KindLoad::default())).into();
-        // Only jobs that are not over have such tasks; a job's tasks are counted in an index.
+        // Only jobs that are not over have such tasks; a job's tasks are counted in an index. SQLite takes the tables of a
+        // cross join in the order in which they stand.
         let query = "SELECT tasks.kind AS kind, tasks.state AS state, COUNT(*) AS count FROM jobs \
-                     JOIN tasks ON tasks.job = jobs.id WHERE jobs.state IN ('queued', 'running') \
+                     CROSS JOIN tasks WHERE tasks.job = jobs.id AND jobs.state IN ('queued', 'running') \
                      AND tasks.state IN ('pending', 'running') GROUP BY tasks.kind, tasks.state \
                      UNION ALL SELECT kind, state, COUNT(*) FROM tasks WHERE state = 'dead' GROUP BY kind, state";
         for row in sqlx::query(query).fetch_all(self.database.reads()).await? {
@@ -131,7 +132,7 @@ impl Queue {
              CAST(SUM(tasks.started_ms - ready_ms) AS BIGINT) AS wait_ms, \
              CAST(SUM(tasks.ended_ms - tasks.started_ms) AS BIGINT) AS run_ms, \
              MAX(tasks.ended_ms - tasks.started_ms) AS run_ms_max \
-             FROM jobs JOIN tasks ON tasks.job = jobs.id WHERE {since} AND tasks.state = 'done' GROUP BY kind",
+             FROM jobs CROSS JOIN tasks WHERE tasks.job = jobs.id AND {since} AND tasks.state = 'done' GROUP BY kind",
         );
         for row in sqlx::query(AssertSqlSafe(query)).fetch_all(self.database.reads()).await? {
             let tasks = count(&row, "count")?;
@@ -147,7 +148,7 @@ impl Queue {
             stats.kinds.insert(row.try_get("kind")?, times);
         }
         let query = format!(
-            "SELECT outcome, COUNT(*) AS count FROM jobs JOIN attempts ON attempts.job = jobs.id WHERE {since} \
+            "SELECT outcome, COUNT(*) AS count FROM jobs CROSS JOIN attempts WHERE attempts.job = jobs.id AND {since} \
              GROUP BY outcome",
         );
         for row in sqlx::query(AssertSqlSafe(query)).fetch_all(self.database.reads()).await? {

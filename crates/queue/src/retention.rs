@@ -92,7 +92,7 @@ impl Queue {
 impl Change {
     async fn prune(&mut self, ended_before_ms: u64) -> Result<u64, QueueError> {
         let query = format!(
-            "SELECT id FROM jobs WHERE ended_ms < $1 AND state IN ('done', 'failed', 'cancelled') \
+            "SELECT id FROM jobs WHERE ended_ms < $1 \
              ORDER BY ended_ms LIMIT {BATCH}{}",
             self.database.dialect().skip_locked(),
         );

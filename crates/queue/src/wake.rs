@@ -3,11 +3,14 @@
 //! In: that something changed. Out: a number that grows. To miss one is harmless, because whoever waits also looks every few
 //! seconds; so nothing here is retried beyond connecting again.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use sqlx::{
-    AssertSqlSafe, Connection, PgConnection,
-    postgres::{PgListener, PgNotification},
+    AssertSqlSafe, ConnectOptions, PgConnection,
+    postgres::{PgConnectOptions, PgListener, PgNotification},
 };
 use tokio::{
     sync::{Notify, watch},
@@ -26,13 +29,13 @@ const CHANNEL: &str = "phalanx_queue";
 pub struct Wakes {
     changes: watch::Sender<u64>,
     /// Something is to be told to other processes.
-    untold: std::sync::Arc<Notify>,
+    untold: Arc<Notify>,
     across: OnceLock<[JoinHandle<()>; 2]>,
 }
 
 impl Default for Wakes {
     fn default() -> Self {
-        Self { changes: watch::Sender::new(0), untold: std::sync::Arc::default(), across: OnceLock::new() }
+        Self { changes: watch::Sender::new(0), untold: Arc::default(), across: OnceLock::new() }
     }
 }
 
@@ -69,14 +72,14 @@ impl Drop for Wakes {
 }
 
 /// On a connection of its own, outside of transactions: a NOTIFY within one would make all of them wait for each other.
-async fn tell(url: String, me: String, untold: std::sync::Arc<Notify>) {
+async fn tell(url: String, me: String, untold: Arc<Notify>) {
     let notify = format!("SELECT pg_notify('{CHANNEL}', '{me}')");
     let mut connection: Option<PgConnection> = None;
     loop {
         untold.notified().await;
         let open = match connection.take() {
             Some(open) => Ok(open),
-            None => PgConnection::connect(&url).await,
+            None => connect(&url).await,
         };
         let told = match open {
             Ok(mut open) => match sqlx::query(AssertSqlSafe(notify.clone())).execute(&mut open).await {
@@ -95,6 +98,12 @@ async fn tell(url: String, me: String, untold: std::sync::Arc<Notify>) {
         }
         tokio::time::sleep(GATHER).await;
     }
+}
+
+/// A message need not reach the disk.
+async fn connect(url: &str) -> Result<PgConnection, sqlx::Error> {
+    let options: PgConnectOptions = url.parse()?;
+    options.options([("synchronous_commit", "off")]).connect().await
 }
 
 async fn listen(url: String, me: String, changes: watch::Sender<u64>) {

@@ -63,6 +63,12 @@ impl Bench {
         sqlx::query(AssertSqlSafe(text)).execute(&self.clock).await.unwrap();
     }
 
+    /// Moves time, unless the database is away.
+    pub async fn try_set_clock(&self, now_ms: u64) {
+        let text = format!("UPDATE clock SET now_ms = {now_ms}");
+        let _ = sqlx::query(AssertSqlSafe(text)).execute(&self.clock).await;
+    }
+
     /// The best task of any kind.
     pub async fn claim(&self, worker: &str) -> Option<Claimed> {
         self.queue.claim(&offer(worker, &KINDS)).await.unwrap()

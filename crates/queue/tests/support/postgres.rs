@@ -23,6 +23,7 @@ const NOBODY: u32 = 65_534;
 const START_WAIT: Duration = Duration::from_secs(30);
 
 /// A server that runs.
+#[derive(Debug)]
 pub struct Server {
     folder: PathBuf,
     /// Keeps the server alive by its standard input.
@@ -32,13 +33,7 @@ pub struct Server {
 /// The URL of a database that nobody else uses, on a server that all tests of this process share.
 pub async fn new_database() -> String {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let server = SERVER.get_or_init(Server::start);
-    let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    install_default_drivers();
-    let mut connection = AnyConnection::connect(&server.url("postgres")).await.unwrap();
-    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
-    server.url(&name)
+    SERVER.get_or_init(Server::start).new_database().await
 }
 
 impl Server {
@@ -57,15 +52,37 @@ impl Server {
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         // The shell lives as long as our end of its standard input is open, however this process ends. The sockets lie in
         // the folder, whose path is short enough for one.
-        let script = r#"folder=$1; shift; "$@" & cat; kill -INT $!; wait; rm -rf "$folder""#;
+        let script = r#"folder=$1; stop=$2; shift 2; "$@" & cat; "$stop" -D "$folder/data" -m immediate -w stop; wait; \
+                       rm -rf "$folder""#;
         let mut shell = unprivileged(Command::new("sh"));
-        shell.arg("-c").arg(script).arg("sh").arg(folder.path()).arg(path("postgres")).arg("-D").arg(&data);
+        shell.arg("-c").arg(script).arg("sh").arg(folder.path()).arg(path("pg_ctl"));
+        shell.arg(path("postgres")).arg("-D").arg(&data);
         shell.arg("-k").arg(folder.path()).args(["-c", "listen_addresses=", "-c", "max_connections=200"]);
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let process = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let server = Self { folder: folder.keep(), _process: process };
         server.wait();
         server
+    }
+
+    /// Kills the server as a crash would, and starts it again.
+    #[allow(dead_code, reason = "only some tests do")]
+    pub fn restart(&self) {
+        let mut restart = program("pg_ctl");
+        restart.args(["-m", "immediate", "-w", "restart", "-D"]).arg(self.folder.join("data"));
+        restart.arg("-l").arg(self.folder.join("log-of-the-next"));
+        assert!(restart.stdout(Stdio::null()).status().unwrap().success(), "PostgreSQL does not start again");
+        self.wait();
+    }
+
+    /// The URL of a new database on this server.
+    pub async fn new_database(&self) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        install_default_drivers();
+        let mut connection = AnyConnection::connect(&self.url("postgres")).await.unwrap();
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
+        self.url(&name)
     }
 
     /// Where a database of the server is.
