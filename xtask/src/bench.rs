@@ -13,6 +13,7 @@ mod machine;
 mod phases;
 mod process;
 mod prover;
+mod queue;
 mod ram;
 mod receipt;
 mod results;
@@ -49,6 +50,8 @@ enum Beside {
     Sdk,
     /// What this machine's cores do at most.
     Limits,
+    /// The queue and nothing else. A bench that runs only this does without phalanx.
+    Throughput,
 }
 
 impl Beside {
@@ -57,6 +60,7 @@ impl Beside {
         match self {
             Self::Sdk => "sdk_baseline",
             Self::Limits => "limits",
+            Self::Throughput => "throughput",
         }
     }
 
@@ -64,13 +68,23 @@ impl Beside {
     fn program(self, given: Option<PathBuf>, benches: &[&Bench]) -> Result<PathBuf> {
         match given {
             Some(given) => Ok(given),
+            None if !benches.iter().any(|bench| bench.runs_phalanx()) && self == Self::Throughput => {
+                build::light_example("phalanx-queue", self.example())
+            }
             None if benches.iter().any(|bench| bench.beside.contains(&self)) => build::example(self.example()),
             None => Ok(PathBuf::new()),
         }
     }
 }
 
-static BENCHES: [Bench; 11] = [
+impl Bench {
+    /// Whether it needs the program that takes minutes to build.
+    fn runs_phalanx(&self) -> bool {
+        self.beside != [Beside::Throughput]
+    }
+}
+
+static BENCHES: [Bench; 12] = [
     Bench {
         name: "receipt-1",
         title: "A receipt of one segment, against the SDK",
@@ -105,6 +119,12 @@ static BENCHES: [Bench; 11] = [
         title: "The service against proving alone, and a second worker",
         run: |lab, _| service::run(lab),
         beside: &[],
+    },
+    Bench {
+        name: "queue",
+        title: "The queue's throughput, against a plain table",
+        run: |lab, _| queue::run(lab),
+        beside: &[Beside::Throughput],
     },
     Bench {
         name: "config",
@@ -159,6 +179,9 @@ pub struct BenchArgs {
     /// An example `limits` of phalanx-swirl that is already built
     #[arg(long, value_name = "FILE")]
     limits: Option<PathBuf>,
+    /// An example `throughput` of phalanx-queue that is already built
+    #[arg(long, value_name = "FILE")]
+    throughput: Option<PathBuf>,
     /// Prints the names of the benches
     #[arg(long)]
     list: bool,
@@ -171,18 +194,23 @@ pub fn run(args: BenchArgs) -> Result<()> {
         return Ok(());
     }
     let benches = chosen(&args.names, args.calibrate)?;
+    let runs_phalanx = benches.iter().any(|bench| bench.runs_phalanx());
     let phalanx = match args.phalanx {
         Some(phalanx) => phalanx,
-        None => build::phalanx()?,
+        None if runs_phalanx => build::phalanx()?,
+        None => PathBuf::new(),
     };
     let sdk = Beside::Sdk.program(args.sdk, &benches)?;
     let limits = Beside::Limits.program(args.limits, &benches)?;
+    let throughput = Beside::Throughput.program(args.throughput, &benches)?;
     let folder = target_dir().join("bench");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let lab = Lab { phalanx, sdk, limits, rounds: args.rounds.into(), ram: args.ram, folder };
+    let lab = Lab { phalanx, sdk, limits, throughput, rounds: args.rounds.into(), ram: args.ram, folder };
     let machine = Machine::this();
-    // Both sides find their keys on disk.
-    command::run(&mut command(&lab.phalanx, &["keys", "--warm", "--quiet"]))?;
+    if runs_phalanx {
+        // Both sides find their keys on disk.
+        command::run(&mut command(&lab.phalanx, &["keys", "--warm", "--quiet"]))?;
+    }
     let (mut reached, mut total) = (0, 0);
     for bench in benches {
         println!("\n== {}: {}", bench.name, bench.title);

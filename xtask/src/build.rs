@@ -26,3 +26,9 @@ pub fn example(name: &str) -> Result<PathBuf> {
     run(cargo(&["build"]).args(PACKAGES).args(["--bin", "phalanx", "--example", name]).args(A_TEST))?;
     Ok(target_dir().join("release/examples").join(name))
 }
+
+/// Builds an example of a package that does without OpenVM, alone, unless it is built, and says where it is.
+pub fn light_example(package: &str, name: &str) -> Result<PathBuf> {
+    run(cargo(&["build", "--release"]).args(["-p", package, "--example", name]))?;
+    Ok(target_dir().join("release/examples").join(name))
+}

@@ -19,6 +19,8 @@ pub struct Lab {
     pub sdk: PathBuf,
     /// Says what this machine's cores do at most.
     pub limits: PathBuf,
+    /// Says how fast the queue is.
+    pub throughput: PathBuf,
     /// How often each variant runs.
     pub rounds: usize,
     /// Budgets for the bench `ram`.
@@ -208,6 +210,7 @@ pub mod tests {
             phalanx: "phalanx".into(),
             sdk: "sdk_baseline".into(),
             limits: "limits".into(),
+            throughput: "throughput".into(),
             rounds: 2,
             ram: Vec::new(),
             folder: folder.to_path_buf(),
