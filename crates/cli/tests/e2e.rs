@@ -15,6 +15,7 @@ mod e2e {
     mod phalanx;
     mod resumed;
     mod same_job;
+    mod service;
     mod sorted;
     mod tampering;
 }

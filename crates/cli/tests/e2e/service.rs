@@ -1,0 +1,70 @@
+//! The service with real proofs: a gateway, workers elsewhere that get everything from it, and one of them is killed.
+
+use std::{
+    net::TcpListener,
+    process::Child,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::phalanx::{Done, Place, expected, finish, guest, input, proving};
+
+/// Nothing here takes as long; a test that waits for longer has hung.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A process that ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_job_outlives_the_worker_that_proves_it_and_its_receipt_verifies() {
+    let place = Place::new();
+    let _alone = proving();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = format!("http://{address}");
+    let start =
+        |arguments: &[&str]| Running(place.command(arguments).stdout(std::process::Stdio::null()).spawn().unwrap());
+    let _gateway =
+        start(&["serve", "--roles", "gateway", "--listen", &address.to_string(), "--data", "data", "--quiet"]);
+    let ask = |arguments: &[&str]| place.run(&[arguments, &["--server", &server, "--json", "--quiet"]].concat());
+    until("the gateway answers", || ask(&["workers"]).code == Some(0));
+    let worker = ["worker", "--server", &server, "--name", "prover", "--jobs", "1", "--cache", "cache", "--quiet"];
+    let first = start(&worker);
+    let mergesort = guest("mergesort");
+    let list = input("list-1000.bin");
+    let job = ["submit", mergesort.to_str().unwrap(), "--input", list.to_str().unwrap(), "--segment-cycles", "150000"];
+    let submitted = ask(&job).ok().json();
+    let id = submitted["job"].as_str().unwrap().to_owned();
+    let running = |kind: &str| ask(&["status", &id]).json()["tasks"][kind]["running"].as_u64() == Some(1);
+    until("a proof is under way", || running("prove"));
+    drop(first);
+    let _second = start(&worker);
+    let waited = finish(
+        place
+            .command(&[&job[..], &["--wait", "-o", "sorted.receipt", "--server", &server, "--json"]].concat())
+            .spawn()
+            .unwrap(),
+    );
+    let report = waited.ok().json();
+    let public_values = expected("mergesort", &[("file", "inputs/list-1000.bin")]);
+    assert_eq!((report["job"].as_str(), report["segments"].as_u64()), (Some(id.as_str()), Some(2)));
+    assert_eq!(report["public_values"], public_values);
+    let program = mergesort.to_str().unwrap();
+    let verified: Done = place.run(&["verify", "sorted.receipt", "--program", program]).ok();
+    assert_eq!(verified.stdout, public_values + "\n");
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "waited in vain until {what}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
