@@ -8,6 +8,7 @@ mod allocator;
 mod calibrate;
 mod config;
 mod execute;
+mod gateway;
 mod lab;
 mod machine;
 mod phases;
@@ -50,8 +51,12 @@ enum Beside {
     Sdk,
     /// What this machine's cores do at most.
     Limits,
-    /// The queue and nothing else. A bench that runs only this does without phalanx.
+    /// The queue and nothing else.
     Throughput,
+    /// A gateway with an idle worker.
+    ClaimLatency,
+    /// A gateway with a full database.
+    Crowd,
 }
 
 impl Beside {
@@ -61,6 +66,18 @@ impl Beside {
             Self::Sdk => "sdk_baseline",
             Self::Limits => "limits",
             Self::Throughput => "throughput",
+            Self::ClaimLatency => "claim_latency",
+            Self::Crowd => "crowd",
+        }
+    }
+
+    /// The package of one without OpenVM. A bench that runs only such does without phalanx.
+    fn light_package(self) -> Option<&'static str> {
+        match self {
+            Self::Sdk | Self::Limits => None,
+            Self::Throughput => Some("phalanx-queue"),
+            Self::ClaimLatency => Some("phalanx-worker"),
+            Self::Crowd => Some("phalanx-gateway"),
         }
     }
 
@@ -68,11 +85,13 @@ impl Beside {
     fn program(self, given: Option<PathBuf>, benches: &[&Bench]) -> Result<PathBuf> {
         match given {
             Some(given) => Ok(given),
-            None if !benches.iter().any(|bench| bench.runs_phalanx()) && self == Self::Throughput => {
-                build::light_example("phalanx-queue", self.example())
-            }
-            None if benches.iter().any(|bench| bench.beside.contains(&self)) => build::example(self.example()),
-            None => Ok(PathBuf::new()),
+            None if !benches.iter().any(|bench| bench.beside.contains(&self)) => Ok(PathBuf::new()),
+            None => match self.light_package() {
+                Some(package) if !benches.iter().any(|bench| bench.runs_phalanx()) => {
+                    build::light_example(package, self.example())
+                }
+                _ => build::example(self.example()),
+            },
         }
     }
 }
@@ -80,11 +99,11 @@ impl Beside {
 impl Bench {
     /// Whether it needs the program that takes minutes to build.
     fn runs_phalanx(&self) -> bool {
-        self.beside != [Beside::Throughput]
+        self.beside.is_empty() || self.beside.iter().any(|beside| beside.light_package().is_none())
     }
 }
 
-static BENCHES: [Bench; 12] = [
+static BENCHES: [Bench; 13] = [
     Bench {
         name: "receipt-1",
         title: "A receipt of one segment, against the SDK",
@@ -125,6 +144,12 @@ static BENCHES: [Bench; 12] = [
         title: "The queue's throughput, against a plain table",
         run: |lab, _| queue::run(lab),
         beside: &[Beside::Throughput],
+    },
+    Bench {
+        name: "gateway",
+        title: "The gateway: an idle worker's wait, a full database, many requests",
+        run: |lab, _| gateway::run(lab),
+        beside: &[Beside::ClaimLatency, Beside::Crowd],
     },
     Bench {
         name: "config",
@@ -182,6 +207,12 @@ pub struct BenchArgs {
     /// An example `throughput` of phalanx-queue that is already built
     #[arg(long, value_name = "FILE")]
     throughput: Option<PathBuf>,
+    /// An example `claim_latency` of phalanx-worker that is already built
+    #[arg(long, value_name = "FILE")]
+    claim_latency: Option<PathBuf>,
+    /// An example `crowd` of phalanx-gateway that is already built
+    #[arg(long, value_name = "FILE")]
+    crowd: Option<PathBuf>,
     /// Prints the names of the benches
     #[arg(long)]
     list: bool,
@@ -203,9 +234,12 @@ pub fn run(args: BenchArgs) -> Result<()> {
     let sdk = Beside::Sdk.program(args.sdk, &benches)?;
     let limits = Beside::Limits.program(args.limits, &benches)?;
     let throughput = Beside::Throughput.program(args.throughput, &benches)?;
+    let claim_latency = Beside::ClaimLatency.program(args.claim_latency, &benches)?;
+    let crowd = Beside::Crowd.program(args.crowd, &benches)?;
     let folder = target_dir().join("bench");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let lab = Lab { phalanx, sdk, limits, throughput, rounds: args.rounds.into(), ram: args.ram, folder };
+    let rounds = args.rounds.into();
+    let lab = Lab { phalanx, sdk, limits, throughput, claim_latency, crowd, rounds, ram: args.ram, folder };
     let machine = Machine::this();
     if runs_phalanx {
         // Both sides find their keys on disk.

@@ -21,6 +21,10 @@ pub struct Lab {
     pub limits: PathBuf,
     /// Says how fast the queue is.
     pub throughput: PathBuf,
+    /// Says how long an idle worker waits.
+    pub claim_latency: PathBuf,
+    /// A gateway with a full database.
+    pub crowd: PathBuf,
     /// How often each variant runs.
     pub rounds: usize,
     /// Budgets for the bench `ram`.
@@ -211,6 +215,8 @@ pub mod tests {
             sdk: "sdk_baseline".into(),
             limits: "limits".into(),
             throughput: "throughput".into(),
+            claim_latency: "claim_latency".into(),
+            crowd: "crowd".into(),
             rounds: 2,
             ram: Vec::new(),
             folder: folder.to_path_buf(),
