@@ -17,6 +17,8 @@ use crate::{
 pub const ANNOUNCED_MAX: usize = 256;
 /// Segment proofs of a job that are neither done nor over, at most, before its execution pauses.
 pub const OUTSTANDING_MAX: u64 = 1024;
+/// Tasks that go to the database in one statement.
+const TOGETHER: usize = 32;
 /// Inputs that one task may have.
 const INPUTS_MAX: usize = 64;
 /// So long after its job the proof of each further segment is due, in milliseconds: between jobs of equal priority the older
@@ -142,7 +144,10 @@ impl Change {
             return Ok(());
         }
         let done = self.children(job, &new).await?;
-        self.insert(job, owner, &new, &done).await?;
+        // Short statements are known to the database the next time, and its work grows faster than their length.
+        for new in new.chunks(TOGETHER) {
+            self.insert(job, owner, new, &done).await?;
+        }
         self.insert_edges(job, &new).await
     }
 
@@ -214,7 +219,7 @@ impl Change {
             rows.join(", "),
         );
         let mut query = sqlx::query(AssertSqlSafe(query))
-            .persistent(false)
+            .persistent(tasks.len() == TOGETHER)
             .bind(job.to_string())
             .bind(owner.tenant.clone())
             .bind(owner.priority)
@@ -264,11 +269,10 @@ impl Change {
             (0..).zip(&task.inputs).filter_map(|(slot, input)| edge(task, slot, input)).collect()
         };
         let edges: Vec<(TaskId, i64, TaskId)> = tasks.iter().flat_map(of_task).collect();
-        // A bounded number of parameters for each statement.
-        for edges in edges.chunks(ANNOUNCED_MAX) {
+        for edges in edges.chunks(2 * TOGETHER) {
             let places = row::placeholders(edges.len(), 4, 1);
             let query = format!("INSERT INTO edges (job, parent, slot, child) VALUES {places}");
-            let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false);
+            let mut query = sqlx::query(AssertSqlSafe(query)).persistent(edges.len() == 2 * TOGETHER);
             for (parent, slot, child) in edges {
                 query = query.bind(job.to_string()).bind(row::key(*parent)).bind(*slot).bind(row::key(*child));
             }

@@ -26,6 +26,11 @@ pub const RESULTS: &str = "(SELECT string_agg(child.output, ',' ORDER BY edges.s
                            JOIN tasks AS child ON child.job = edges.job AND child.id = edges.child \
                            WHERE edges.job = tasks.job AND edges.parent = tasks.id) AS results";
 
+/// Claims that go to SQLite at once.
+const TOGETHER_MAX: usize = 8;
+/// What a claim tells the database: engine, RAM, worker, boot, four kinds.
+const PARAMETERS: usize = 8;
+
 /// What a worker can run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Offer {
@@ -147,7 +152,9 @@ impl Claims {
     /// In one statement.
     async fn one(&self, offer: &Offer) -> Result<Option<Claimed>, QueueError> {
         let database = &self.0.database;
-        let claimed = until_won(|| Box::pin(best(database.loose(), Dialect::Postgres, database.now(), offer))).await?;
+        let offers = std::slice::from_ref(offer);
+        let claimed = until_won(|| Box::pin(best(database.loose(), Dialect::Postgres, database.now(), offers))).await?;
+        let claimed = claimed.into_iter().next().flatten();
         if claimed.is_some() {
             database.wakes().changed();
         }
@@ -157,18 +164,19 @@ impl Claims {
 
 impl Change {
     async fn claim_each(&mut self, offers: &[Offer]) -> Result<Vec<Option<Claimed>>, QueueError> {
-        let database = self.database.clone();
+        let now = self.database.now().to_owned();
         let mut all = Vec::with_capacity(offers.len());
-        for offer in offers {
-            let claimed = best(&mut *self.transaction, database.dialect(), database.now(), offer).await?;
-            let execution = claimed.as_ref().filter(|claimed| claimed.assignment.held.task.0 == Position::Execute);
-            if let Some(Claimed { assignment, .. }) = execution {
-                let query =
-                    format!("{} WHERE id = $2 AND state IN ('queued', 'running')", begin_job(database.now(), 1));
+        for offers in offers.chunks(TOGETHER_MAX) {
+            all.extend(best(&mut *self.transaction, Dialect::Sqlite, &now, offers).await?);
+        }
+        // SQLite takes no second update in a statement.
+        for (claimed, offer) in all.iter().zip(offers) {
+            let Some(Claimed { assignment: Assignment { held, .. }, .. }) = claimed else { continue };
+            if held.task.0 == Position::Execute {
+                let query = format!("{} WHERE id = $2 AND state IN ('queued', 'running')", begin_job(&now, 1));
                 let query = sqlx::query(AssertSqlSafe(query)).bind(offer.engine.clone());
-                query.bind(assignment.held.job.to_string()).execute(&mut *self.transaction).await?;
+                query.bind(held.job.to_string()).execute(&mut *self.transaction).await?;
             }
-            all.push(claimed);
         }
         Ok(all)
     }
@@ -179,15 +187,41 @@ fn begin_job(now: &str, engine: usize) -> String {
     format!("UPDATE jobs SET state = 'running', engine = ${engine}, started_ms = COALESCE(started_ms, {now})")
 }
 
-/// What `Event::Claimed` does to the best task, in one statement.
+/// What `Event::Claimed` does to the best task of each offer, one after another. SQLite takes several statements at once, which
+/// saves the way to its thread and back; PostgreSQL gets one offer.
 async fn best<'e>(
     executor: impl Executor<'e, Database = Any>,
     dialect: Dialect,
     now: &str,
-    offer: &Offer,
-) -> Result<Option<Claimed>, QueueError> {
-    let kinds: Vec<String> = offer.kinds.iter().map(|kind| format!("'{}'", kind.name())).collect();
-    // SQLite takes no second update in a statement.
+    offers: &[Offer],
+) -> Result<Vec<Option<Claimed>>, QueueError> {
+    let texts: Vec<String> = (0..).zip(offers).map(|(at, offer)| statement(dialect, now, at, offer)).collect();
+    let mut query = sqlx::query(AssertSqlSafe(texts.join(";")));
+    for offer in offers {
+        query = query
+            .bind(offer.engine.clone())
+            .bind(number(offer.ram_bytes))
+            .bind(offer.worker.clone())
+            .bind(offer.boot.clone());
+        for kind in row::KINDS {
+            query = query.bind(if offer.kinds.contains(&kind) { kind.name() } else { "" });
+        }
+    }
+    let rows = query.fetch_all(executor).await?;
+    let mut all: Vec<Option<Claimed>> = vec![None; offers.len()];
+    for row in &rows {
+        let at = row::small(row, "at")? as usize;
+        if let Some((place, offer)) = all.get_mut(at).zip(offers.get(at)) {
+            *place = Some(claimed(row, &offer.engine)?);
+        }
+    }
+    Ok(all)
+}
+
+/// Claims for the offer at a place among several.
+fn statement(dialect: Dialect, now: &str, at: usize, offer: &Offer) -> String {
+    let [engine, ram_bytes, worker, boot, kinds @ ..]: [String; PARAMETERS] =
+        std::array::from_fn(|parameter| format!("${}", at * PARAMETERS + parameter + 1));
     let begun = match dialect {
         Dialect::Postgres if offer.kinds.contains(&TaskKind::Execute) => format!(
             ", begun AS ({} FROM best WHERE best.kind = 'execute' AND jobs.id = best.job \
@@ -197,29 +231,23 @@ async fn best<'e>(
         _ => String::new(),
     };
     // Conditions on other tables are scalar: a join would sort all ready tasks for the sake of one.
-    let query = format!(
+    format!(
         "WITH best AS MATERIALIZED (SELECT job, id, kind FROM tasks AS t WHERE state = 'ready' AND kind IN ({kinds}) \
-             AND engine IN ('', $1) AND ram_bytes <= $2 AND run_after_ms <= {now} \
+             AND engine IN ('', {engine}) AND ram_bytes <= {ram_bytes} AND run_after_ms <= {now} \
              AND (t.bad_proofs = 0 OR COALESCE((SELECT MAX(a.ended_ms) + {ELSEWHERE_MS} FROM attempts AS a WHERE a.job = t.job \
-                 AND a.task = t.id AND a.worker = $3 AND a.outcome = 'bad_proof'), 0) <= {now}) \
+                 AND a.task = t.id AND a.worker = {worker} AND a.outcome = 'bad_proof'), 0) <= {now}) \
              AND ((SELECT running_max FROM tenants WHERE name = t.tenant) IS NULL \
                  OR (SELECT running_max FROM tenants WHERE name = t.tenant) > \
                  (SELECT COUNT(*) FROM tasks AS r WHERE r.state = 'running' AND r.tenant = t.tenant)) \
-             AND EXISTS (SELECT 1 FROM workers WHERE name = $3 AND boot = $4 AND state = 'active') \
+             AND EXISTS (SELECT 1 FROM workers WHERE name = {worker} AND boot = {boot} AND state = 'active') \
              ORDER BY priority DESC, rank, due_ms, job, place LIMIT 1{lock}){begun} \
-         UPDATE tasks SET state = 'running', attempt = attempt + 1, worker = $3, lease_until_ms = {now} + {LEASE_MS}, \
+         UPDATE tasks SET state = 'running', attempt = attempt + 1, worker = {worker}, lease_until_ms = {now} + {LEASE_MS}, \
              started_ms = {now}, changed_ms = {now} FROM best WHERE tasks.job = best.job AND tasks.id = best.id \
-         RETURNING tasks.job, tasks.id, tasks.spec, tasks.inputs, tasks.ram_bytes, tasks.attempt, tasks.is_last, \
-             tasks.tenant, {RESULTS}",
+         RETURNING CAST({at} AS BIGINT) AS at, tasks.job, tasks.id, tasks.spec, tasks.inputs, tasks.ram_bytes, \
+             tasks.attempt, tasks.is_last, tasks.tenant, {RESULTS}",
         kinds = kinds.join(", "),
         lock = dialect.skip_locked(),
-    );
-    let query = sqlx::query(AssertSqlSafe(query))
-        .bind(offer.engine.clone())
-        .bind(number(offer.ram_bytes))
-        .bind(offer.worker.clone())
-        .bind(offer.boot.clone());
-    query.fetch_optional(executor).await?.map(|row| claimed(&row, &offer.engine)).transpose()
+    )
 }
 
 /// A task as it is told to its worker.

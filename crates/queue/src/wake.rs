@@ -19,7 +19,7 @@ use tokio::{
 use uuid::Uuid;
 
 /// Changes within this time become one message.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(10);
 /// Wait before connecting again.
 const RETRY: Duration = Duration::from_millis(500);
 const CHANNEL: &str = "phalanx_queue";
