@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     net::{SocketAddr, TcpListener},
-    path::Path,
     process::Child,
     thread,
     time::{Duration, Instant},
@@ -43,7 +42,6 @@ pub fn on_both(scenario: impl Fn(&mut Cluster)) {
 
 /// The fleet.
 pub struct Cluster {
-    pub on: On,
     pub folder: TempDir,
     pub database: String,
     gateways: Vec<(SocketAddr, Option<Child>)>,
@@ -76,8 +74,7 @@ impl Cluster {
                 .block_on(postgres::new_database()),
         };
         let client = Client::new(&ClientConfig::new("http://127.0.0.1:9")).unwrap();
-        let mut cluster =
-            Self { on, folder, database, gateways: Vec::new(), workers: Vec::new(), client, clock_ahead_ms };
+        let mut cluster = Self { folder, database, gateways: Vec::new(), workers: Vec::new(), client, clock_ahead_ms };
         cluster.add_gateway();
         cluster.client = Client::new(&ClientConfig::new(cluster.server(0))).unwrap();
         cluster
@@ -262,16 +259,4 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(Instant::now() < end, "waited in vain until {what}");
         thread::sleep(Duration::from_millis(20));
     }
-}
-
-/// Bytes of all files under a folder.
-pub fn bytes_under(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => bytes_under(&entry.path()),
-            Ok(metadata) => metadata.len(),
-            Err(_) => 0,
-        })
-        .sum()
 }
