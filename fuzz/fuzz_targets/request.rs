@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use libfuzzer_sys::fuzz_target;
 use phalanx_api::{
-    Announce, Beat, Claim, Complete, Fail, JobId, JobQuery, Leave, LookUp, NewJob, NewToken, NewWorker, Place, Requeue, Settle,
-    TaskId, TenantLimits,
+    Announce, Beat, Claim, Complete, Fail, JobId, JobQuery, Leave, LookUp, NewJob, NewToken, NewWorker, Place, Requeue,
+    Settle, TaskId, TenantLimits,
 };
 use phalanx_claim::Digest;
 use serde::{Serialize, de::DeserializeOwned};
