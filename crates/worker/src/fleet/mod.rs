@@ -3,8 +3,8 @@
 //! In: a gateway's address, an engine and what it may use. Out: results at the gateway, and events for whoever watches. It
 //! holds no state that matters: whatever it loses runs again elsewhere. Tasks run by the same code as in the local pool.
 //!
-//! Threads: the caller's decides and waits for messages ([`station`]); one asks for tasks by long poll ([`claims`]); one says
-//! that the worker lives ([`heartbeat`]), with connections of its own, whatever the others do; each task has its own.
+//! Threads: the caller's decides and waits for messages (`station`); one asks for tasks by long poll (`claims`); one says
+//! that the worker lives (`heartbeat`), with connections of its own, whatever the others do; each task has its own.
 
 mod announce;
 mod artifacts;
