@@ -65,14 +65,14 @@ impl Queue {
 
 impl Change {
     pub async fn begin(database: &Database) -> Result<Self, QueueError> {
-        let mut change = Self::without_clock(database).await?;
-        change.now_ms = database.now_ms(&mut change.transaction).await?;
-        Ok(change)
+        let mut transaction = database.begin().await?;
+        let now_ms = database.now_ms(&mut transaction).await?;
+        Ok(Self { transaction, now_ms, database: database.clone() })
     }
 
-    /// For statements that ask for the time themselves.
-    pub async fn without_clock(database: &Database) -> Result<Self, QueueError> {
-        Ok(Self { transaction: database.begin().await?, now_ms: 0, database: database.clone() })
+    /// For statements that ask for the time themselves, and a commit that does not wait for the disk.
+    pub async fn begin_loose(database: &Database) -> Result<Self, QueueError> {
+        Ok(Self { transaction: database.begin_loose().await?, now_ms: 0, database: database.clone() })
     }
 
     /// Makes the change last if all went well, and undoes it at once if not: whoever is refused holds no lock any more.

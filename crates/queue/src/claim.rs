@@ -144,7 +144,7 @@ impl Claims {
     /// In one transaction, one after another.
     async fn together(&self, offers: &[Offer]) -> Result<Vec<Option<Claimed>>, QueueError> {
         let database = &self.0.database;
-        let mut change = Change::without_clock(database).await?;
+        let mut change = Change::begin_loose(database).await?;
         let claimed = change.claim_each(offers).await;
         change.end(claimed).await
     }

@@ -4,7 +4,7 @@ use phalanx_api::{Complete, TaskState};
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::{
-    Queue, QueueError, Refusal,
+    Database, Queue, QueueError, Refusal,
     change::Change,
     database::{Attempt, until_won},
     lane::Batch,
@@ -48,7 +48,10 @@ impl Batch for Completions {
     fn run<'a>(&'a self, calls: &'a [Completing]) -> Attempt<'a, Vec<Self::Answer>> {
         Box::pin(async move {
             let answers = until_won(|| Box::pin(self.together(calls))).await?;
+            // Others may go on from these results at once: whatever they make of them comes later in the log, too. Only the
+            // answers wait.
             self.0.database.wakes().changed();
+            self.0.flushes.call(&Flushes(self.0.database.clone()), ()).await?;
             Ok(answers)
         })
     }
@@ -58,10 +61,28 @@ impl Batch for Completions {
 
 impl Completions {
     async fn together(&self, calls: &[Completing]) -> Result<Vec<Result<Completion, QueueError>>, QueueError> {
-        let mut change = Change::without_clock(&self.0.database).await?;
+        let mut change = Change::begin_loose(&self.0.database).await?;
         let answers = change.complete(calls).await;
         change.end(answers).await
     }
+}
+
+/// Whoever waits for the disk at once waits for one entry.
+#[derive(Clone, Debug)]
+struct Flushes(Database);
+
+impl Batch for Flushes {
+    type Call = ();
+    type Answer = ();
+
+    fn run<'a>(&'a self, calls: &'a [()]) -> Attempt<'a, Vec<()>> {
+        Box::pin(async move {
+            self.0.flush().await?;
+            Ok(calls.to_vec())
+        })
+    }
+
+    async fn undelivered(&self, (): (), (): ()) {}
 }
 
 /// Columns of a result as it is told to the database.

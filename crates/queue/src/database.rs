@@ -51,6 +51,14 @@ impl Dialect {
         }
     }
 
+    /// The same, but the commit does not wait for the disk.
+    const fn begin_loose(self) -> &'static str {
+        match self {
+            Self::Sqlite => self.begin(),
+            Self::Postgres => "BEGIN; SET LOCAL synchronous_commit = off",
+        }
+    }
+
     /// After a query: nobody else may change its rows before the transaction ends.
     pub const fn for_update(self) -> &'static str {
         match self {
@@ -210,14 +218,33 @@ impl Database {
 
     /// A transaction that will write.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>, QueueError> {
-        match self.writes.begin_with(self.dialect.begin()).await {
+        self.begin_with(self.dialect.begin()).await
+    }
+
+    /// A transaction that will write, and whose commit does not wait for the disk: see [`Database::flush`].
+    pub(crate) async fn begin_loose(&self) -> Result<Transaction<'static, Any>, QueueError> {
+        self.begin_with(self.dialect.begin_loose()).await
+    }
+
+    async fn begin_with(&self, begin: &'static str) -> Result<Transaction<'static, Any>, QueueError> {
+        match self.writes.begin_with(begin).await {
             Err(sqlx::Error::InvalidSavePointStatement) => {
                 // A full disk made SQLite end a transaction by itself, and the connection believes that it goes on.
                 self.writes.acquire().await?.close().await?;
-                Ok(self.writes.begin_with(self.dialect.begin()).await?)
+                Ok(self.writes.begin_with(begin).await?)
             }
             begun => Ok(begun?),
         }
+    }
+
+    /// Waits until all that was committed before is on the disk. The log is written in order, so any small entry that is
+    /// committed for good takes with it all that came before.
+    pub(crate) async fn flush(&self) -> Result<(), QueueError> {
+        if self.dialect == Dialect::Postgres {
+            let entry = "SELECT pg_logical_emit_message(true, 'phalanx', '') IS NULL";
+            sqlx::query(entry).execute(&self.writes).await?;
+        }
+        Ok(())
     }
 
     /// What time it is, within a transaction.

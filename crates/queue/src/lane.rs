@@ -12,8 +12,6 @@ use crate::{QueueError, database::Attempt};
 
 /// Calls that share one transaction at most.
 const BATCH_MAX: usize = 32;
-/// Batches under way at once: while one waits for the disk, the next does its work.
-const RUNNING_MAX: usize = 2;
 
 type Waiting<Q, R> = (Q, oneshot::Sender<Result<R, QueueError>>);
 
@@ -21,6 +19,7 @@ type Waiting<Q, R> = (Q, oneshot::Sender<Result<R, QueueError>>);
 struct State<Q, R> {
     waiting: Vec<Waiting<Q, R>>,
     running: usize,
+    running_max: usize,
 }
 
 /// Calls of one kind.
@@ -33,9 +32,10 @@ impl<Q, R> Clone for Lane<Q, R> {
     }
 }
 
-impl<Q, R> Default for Lane<Q, R> {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(State { waiting: Vec::new(), running: 0 })))
+impl<Q, R> Lane<Q, R> {
+    /// A lane with so many batches under way at most: while one waits for a server's disk, the next does its work.
+    pub fn new(running_max: usize) -> Self {
+        Self(Arc::new(Mutex::new(State { waiting: Vec::new(), running: 0, running_max })))
     }
 }
 
@@ -60,7 +60,7 @@ impl<Q: Clone + Send + Sync + 'static, R: Send + 'static> Lane<Q, R> {
         let is_free = {
             let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             state.waiting.push((call, reply));
-            let is_free = state.running < RUNNING_MAX;
+            let is_free = state.running < state.running_max;
             state.running += usize::from(is_free);
             is_free
         };

@@ -5,8 +5,8 @@ use sqlx::AssertSqlSafe;
 use tokio::sync::watch;
 
 use crate::{
-    Completion, Database, Offer, QueueError, change::Change, claim::Claimed, complete::Completing, lane::Lane,
-    row::number, task::Event,
+    Completion, Database, Offer, QueueError, change::Change, claim::Claimed, complete::Completing, database::Dialect,
+    lane::Lane, row::number, task::Event,
 };
 
 /// A durable queue of jobs and their tasks.
@@ -15,12 +15,20 @@ pub struct Queue {
     pub(crate) database: Database,
     pub(crate) claims: Lane<Offer, Option<Claimed>>,
     pub(crate) completions: Lane<Completing, Result<Completion, QueueError>>,
+    /// Those that wait until what they changed is on the disk.
+    pub(crate) flushes: Lane<(), ()>,
 }
 
 impl Queue {
     /// A queue in this database.
     pub fn new(database: Database) -> Self {
-        Self { database, claims: Lane::default(), completions: Lane::default() }
+        let batches = match database.dialect() {
+            // One writer: a second batch would only be smaller.
+            Dialect::Sqlite => 1,
+            // While the answers of some wait for the disk, the next do their work.
+            Dialect::Postgres => 4,
+        };
+        Self { database, claims: Lane::new(1), completions: Lane::new(batches), flushes: Lane::new(2) }
     }
 
     /// Whether the database answers.
