@@ -23,6 +23,7 @@ use crate::{
     engines::Engines,
     load::Load,
     metrics,
+    pages::Pages,
     rate::Rates,
     router, serve,
     state::{Shared, State},
@@ -120,6 +121,7 @@ impl Gateway {
         let Config { queue, store, verify, auth, limits, dashboard } = config;
         metrics::install();
         let (routes, openapi) = router::described();
+        let pages = Pages::new(&queue);
         let shared = Arc::new(State {
             queue,
             stores: Stores::new(store),
@@ -130,6 +132,7 @@ impl Gateway {
             rates: Rates::new(limits.requests_per_second, limits.requests_burst),
             blocking: Blocking::new(),
             engines: Engines::default(),
+            pages,
             load: Load::default(),
             transfers: Arc::new(Semaphore::new(limits.transfers_max)),
             streams: Arc::new(Semaphore::new(limits.streams_max)),

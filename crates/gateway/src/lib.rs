@@ -32,6 +32,7 @@ mod limits;
 mod load;
 mod metrics;
 mod openapi;
+mod pages;
 mod pins;
 mod rate;
 mod receive;

@@ -7,7 +7,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Auth, Limits, Verify, auth::Tokens, blocking::Blocking, engines::Engines, load::Load, rate::Rates, stores::Stores,
+    Auth, Limits, Verify, auth::Tokens, blocking::Blocking, engines::Engines, load::Load, pages::Pages, rate::Rates,
+    stores::Stores,
 };
 
 /// A gateway's state, as handlers see it.
@@ -25,6 +26,7 @@ pub(crate) struct State {
     pub blocking: Blocking,
     pub engines: Engines,
     pub load: Load,
+    pub pages: Pages,
     /// One permit for each transfer of an artifact.
     pub transfers: Arc<Semaphore>,
     /// One permit for each event stream.

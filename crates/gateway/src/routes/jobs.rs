@@ -21,6 +21,7 @@ use crate::{
     failure::{Answer, Refused},
     limits::{IDEMPOTENCY_KEY_BYTES_MAX, JOB_WAIT_MAX, PAGE_MAX, PRIORITY_MAX},
     openapi::Refusals,
+    pages::{Key, Page},
     pins,
     state::{Shared, State as All},
     wait::Waiter,
@@ -113,9 +114,11 @@ pub(crate) async fn jobs(
     Client(caller): Client,
     State(shared): State<Shared>,
     Asked(query): Asked<JobQuery>,
-) -> Answer<Json<JobList>> {
+) -> Answer<Page> {
     check_limit(query.limit)?;
-    Ok(Json(shared.queue.jobs(caller.sees(), &query).await?))
+    let key = Key::Jobs { tenant: caller.sees().map(str::to_owned), query: format!("{query:?}") };
+    let look = async { Page::new(&shared.queue.jobs(caller.sees(), &query).await?, String::new()) };
+    shared.pages.get(key, look).await
 }
 
 /// Pages have from 1 to 500 rows.
@@ -148,12 +151,14 @@ impl All {
     responses((status = 200, body = JobView, description = "How it stands."), Refusals),
     security(("token" = []))
 )]
-pub(crate) async fn job(
-    Client(caller): Client,
-    State(shared): State<Shared>,
-    JobAt(job): JobAt,
-) -> Answer<Json<JobView>> {
-    Ok(Json(shared.job_for(&caller, job).await?))
+pub(crate) async fn job(Client(caller): Client, State(shared): State<Shared>, JobAt(job): JobAt) -> Answer<Page> {
+    let look = async {
+        let view = shared.queue.job(job).await?;
+        Page::new(&view, view.tenant.clone())
+    };
+    let page = shared.pages.get(Key::Job(job), look).await?;
+    caller.may_see(&page.owner, job)?;
+    Ok(page)
 }
 
 /// Ends a job. One that is over stays as it is.

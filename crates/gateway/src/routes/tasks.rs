@@ -11,6 +11,7 @@ use crate::{
     failure::Answer,
     limits::PAGE_MAX,
     openapi::Refusals,
+    pages::{Key, Page},
     routes::jobs::check_limit,
     state::Shared,
 };
@@ -38,10 +39,17 @@ pub(crate) async fn tasks(
     State(shared): State<Shared>,
     JobAt(job): JobAt,
     Asked(TaskQuery { after, limit }): Asked<TaskQuery>,
-) -> Answer<Json<TaskList>> {
+) -> Answer<Page> {
     check_limit(limit)?;
-    shared.check_owner(&caller, job).await?;
-    Ok(Json(shared.queue.tasks(job, after, limit.unwrap_or(PAGE_MAX)).await?))
+    let limit = limit.unwrap_or(PAGE_MAX);
+    let look = async {
+        let owner = shared.queue.owner(job).await?;
+        let list = shared.queue.tasks(job, after, limit).await?;
+        Page::new(&list, owner)
+    };
+    let page = shared.pages.get(Key::Tasks { job, after, limit }, look).await?;
+    caller.may_see(&page.owner, job)?;
+    Ok(page)
 }
 
 /// What became of the starts of a task, the first one first.
