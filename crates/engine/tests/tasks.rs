@@ -2,6 +2,7 @@
 
 mod support;
 
+use phalanx_claim::Digest;
 use phalanx_engine::{Engine, stdin::Stdin};
 use support::{Bench, guest};
 
@@ -17,5 +18,7 @@ fn fibonacci_in_one_segment_becomes_a_receipt() {
     let claim = phalanx_receipt::verify(&receipt).unwrap();
     assert_eq!(claim.public_values, execution.public_values);
     assert_eq!(claim.program, phalanx_engine::openvm::program_id(&guest("fibonacci")).unwrap());
+    // Whoever asks for it again need not work it out.
+    assert_eq!(bench.engine.keys().program_id(&Digest::of(&guest("fibonacci"))), Some(claim.program));
     assert_eq!(&receipt.engine, bench.engine.id());
 }

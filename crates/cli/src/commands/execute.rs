@@ -62,7 +62,7 @@ pub fn run(args: &Args, printer: &Printer) -> Result<()> {
     let program = read_program(&args.job.elf)?;
     let stdin = args.job.input.read()?.encode();
     let prover = Prover::open(&paths::keys_directory()?)?;
-    let program_id = args.program_id.then(|| prover.program_id(&program)).transpose();
+    let program_id = args.program_id.then(|| prover.known_program_id(&program)).transpose();
     let program_id = program_id.map_err(|fault| Error::from(&fault))?.map(|id| id.to_string());
     // Nothing is proven, so segments of a length that was asked for need not fit this machine.
     let ram_bytes = args.job.segment_cycles.map(|_| u64::MAX);

@@ -94,7 +94,7 @@ pub fn run(args: &Args, printer: &Printer) -> Result<()> {
     let note = if submitted.is_known { "it was there before" } else { "" };
     printer.talk().line(&row("submitted", &submitted.job.to_string(), None, note));
     follow::leave_running_on_interrupt(submitted.job, printer.talk())?;
-    // Naming the program takes seconds, which the job takes anyway.
+    // Naming a program for the first time takes seconds, which the job takes anyway.
     let expected = expected(program);
     let job = follow::follow(&client, submitted.job, printer.talk())?;
     follow::ended(&client, &job)?;
@@ -161,7 +161,7 @@ fn hint(job: JobId) -> String {
 fn expected(program: Vec<u8>) -> JoinHandle<Result<Option<ProgramId>>> {
     thread::spawn(move || {
         let Ok(prover) = paths::keys_directory().and_then(|keys| Prover::open(&keys)) else { return Ok(None) };
-        prover.program_id(&program).map(Some).map_err(|fault| Error::from(&fault))
+        prover.known_program_id(&program).map(Some).map_err(|fault| Error::from(&fault))
     })
 }
 

@@ -46,6 +46,7 @@ impl Program {
             return Ok(committed);
         }
         let committed = self.loaded.commit(&config::memory(&loaded.config())).map_err(Fault::BadElf)?;
+        loaded.cache.keep_program_id(&self.digest, &committed.0);
         Ok(self.committed.get_or_init(|| committed))
     }
 

@@ -35,7 +35,7 @@ use std::{path::Path, sync::Arc};
 use openvm_circuit::arch::instructions::exe::VmExe;
 use openvm_sdk::F;
 use openvm_sdk_config::SdkVmConfig;
-use phalanx_claim::{ArtifactKind, EngineId, ProgramId};
+use phalanx_claim::{ArtifactKind, Digest, EngineId, ProgramId};
 use phalanx_plan::{FoldShape, Task};
 
 pub use backend::Prover;
@@ -73,6 +73,18 @@ impl OpenVmEngine {
     /// The constants that segment sizes are chosen from.
     pub fn calibration(&self) -> phalanx_plan::Calibration {
         self.loaded.calibration().for_sizing()
+    }
+
+    /// The id of a program, kept beside the keys: working it out takes seconds. Whoever must not trust these files asks
+    /// [`program_id`].
+    pub fn program_id(&self, file: &[u8]) -> Result<ProgramId, Fault> {
+        let digest = Digest::of(file);
+        if let Some(id) = self.keys().program_id(&digest) {
+            return Ok(id);
+        }
+        let id = program_id(file)?;
+        self.keys().keep_program_id(&digest, &id);
+        Ok(id)
     }
 
     /// Where the proving keys are.

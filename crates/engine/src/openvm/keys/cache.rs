@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use phalanx_claim::Digest;
+use phalanx_claim::{Digest, ProgramId};
 
 use super::{DeferralKeys, FileError, KeysError, ProvingKeys, file};
 use crate::openvm::config;
@@ -16,6 +16,10 @@ use crate::openvm::config;
 const APP: &str = "app.key";
 const FOLD: &str = "fold.key";
 const DEFERRAL: &str = "deferral.key";
+/// A folder with a file for each program that was named here.
+const PROGRAMS: &str = "programs";
+/// Counts the ways in which an ELF became what the VM runs; a name of an earlier way is no name.
+const NAMING: u32 = 1;
 
 /// A directory with key files for this version and configuration.
 pub struct KeyCache {
@@ -78,6 +82,22 @@ impl KeyCache {
                 self.report(DEFERRAL, &error);
                 Ok(self.generate()?.1)
             }
+        }
+    }
+
+    /// The id of the program with this digest, if it was worked out here before.
+    pub fn program_id(&self, elf: &Digest) -> Option<ProgramId> {
+        let (naming, id): (u32, [u8; 32]) = self.read(&program_file(elf)).ok()?;
+        (naming == NAMING).then(|| ProgramId::new(id))
+    }
+
+    /// Keeps the id of a program. That it cannot be kept costs time only.
+    pub fn keep_program_id(&self, elf: &Digest, id: &ProgramId) {
+        let path = self.dir.join(program_file(elf));
+        let kept = fs::create_dir_all(self.dir.join(PROGRAMS))
+            .and_then(|()| file::write(&path, &self.verifying_key, &(NAMING, id.as_bytes())));
+        if let Err(error) = kept {
+            tracing::debug!(path = %path.display(), %error, "the id of a program is not kept");
         }
     }
 
@@ -144,6 +164,10 @@ impl KeyCache {
     }
 }
 
+fn program_file(elf: &Digest) -> String {
+    format!("{PROGRAMS}/{elf}")
+}
+
 /// Digest of all that the keys are a function of: OpenVM's version, the VM configuration and the parameters.
 fn configuration_digest() -> Result<Digest, KeysError> {
     let all = (
@@ -176,4 +200,25 @@ fn size(dir: &Path) -> u64 {
             Err(_) => 0,
         })
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_keeps_its_name_until_the_file_is_damaged() {
+        let root = tempfile::tempdir().unwrap();
+        let cache = KeyCache::new(Some(root.path())).unwrap();
+        let (elf, id) = (Digest::of(b"elf"), ProgramId::new([7; 32]));
+        assert_eq!(cache.program_id(&elf), None);
+        cache.keep_program_id(&elf, &id);
+        assert_eq!(cache.program_id(&elf), Some(id));
+        assert_eq!(cache.program_id(&Digest::of(b"another")), None);
+        let path = cache.dir.join(program_file(&elf));
+        let mut bytes = fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(cache.program_id(&elf), None);
+    }
 }
