@@ -7,7 +7,6 @@ const EXTENSIONS: [&str; 5] = ["html", "css", "js", "svg", "json"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../dashboard");
-    println!("cargo::rerun-if-changed={}", root.display());
     let mut files = Vec::new();
     if root.is_dir() {
         for entry in fs::read_dir(root.canonicalize()?)? {
@@ -19,6 +18,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     files.sort();
+    // Not the directory, which is watched with all that its test installs.
+    for path in &files {
+        println!("cargo::rerun-if-changed={}", path.display());
+    }
     let mut table = String::from("&[\n");
     for path in files {
         let name = path.file_name().and_then(|name| name.to_str()).ok_or("a file's name is not UTF-8")?;

@@ -1,8 +1,7 @@
 //! Artifacts: through the gateway, or where it says.
 
-use phalanx_api::{ArtifactPlace, ErrorBody, ErrorCode, Stored, Transfer};
+use phalanx_api::{ArtifactPlace, ErrorBody, ErrorCode, Place, Stored, Transfer};
 use phalanx_claim::{ArtifactKind, Digest};
-use serde::Serialize;
 use ureq::http::Method;
 
 use crate::{Client, ClientError, call::Payload};
@@ -11,11 +10,6 @@ use crate::{Client, ClientError, call::Payload};
 const ARTIFACT_BYTES_MAX: u64 = 1 << 30;
 /// The longest artifact in its stored form: zstd and the header may add a little.
 const STORED_BYTES_MAX: u64 = ARTIFACT_BYTES_MAX + (ARTIFACT_BYTES_MAX >> 7) + 4096;
-
-#[derive(Serialize)]
-struct Place {
-    transfer: Transfer,
-}
 
 impl Client {
     /// `POST /v1/programs`: an ELF.

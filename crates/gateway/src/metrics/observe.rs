@@ -1,6 +1,9 @@
 //! What happened, in the words of the gateway, as counters and histograms.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use metrics::{counter, gauge, histogram};
 use phalanx_api::{Assignment, Complete, QueueView, TaskSpec, TaskView, Verdict, WorkerView};
@@ -72,13 +75,21 @@ pub(crate) fn completed(spec: &TaskSpec, done: &Complete, is_reused: bool) {
         return;
     }
     counter!(names::TASKS_DONE, "kind" => kind).increment(1);
-    counter!(names::CPU, "kind" => kind).increment(done.cpu_ms / 1000);
+    counter!(names::CPU, "kind" => kind).increment(whole_seconds(spec, done.cpu_ms));
     if let Some(peak_bytes) = done.peak_bytes {
         histogram!(names::RAM_PEAK, "kind" => kind).record(float(peak_bytes));
     }
     if let TaskSpec::Prove { cycles } = spec {
         counter!(names::CYCLES).increment(*cycles);
     }
+}
+
+/// How many seconds of CPU time are full now: what a task leaves of one counts with the next of its kind.
+fn whole_seconds(spec: &TaskSpec, cpu_ms: u64) -> u64 {
+    static COUNTED_MS: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+    let counted_ms = &COUNTED_MS[kind(spec) as usize];
+    let before_ms = counted_ms.fetch_add(cpu_ms, Ordering::Relaxed);
+    before_ms.saturating_add(cpu_ms) / 1000 - before_ms / 1000
 }
 
 /// A worker came with the result of an attempt that was over.
