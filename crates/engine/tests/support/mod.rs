@@ -1,5 +1,4 @@
 //! An engine with a store in memory, and one method for each task.
-#![allow(dead_code, reason = "each test uses a part")]
 
 pub mod asm;
 pub mod cases;

@@ -1,5 +1,4 @@
 //! What the queue's tests share: both databases, a clock that tests move, and a queue in memory.
-#![allow(dead_code, reason = "each test takes what it needs")]
 
 pub mod history;
 pub mod memory;

@@ -1,11 +1,10 @@
 //! Whatever is sent, the answer is the right refusal with a typed body, and the gateway goes on.
 
-mod support;
-
 use phalanx_api::ErrorCode;
 use phalanx_claim::{ArtifactKind, Digest};
 use serde_json::{Value, json};
-use support::{Server, fleet::Worker, new_job, program};
+
+use crate::support::{Server, fleet::Worker, new_job, program};
 
 const JOB: &str = "0199c0de-7c1f-7000-8000-00000000002a";
 
@@ -137,7 +136,7 @@ fn a_body_without_a_length_is_counted_as_it_comes() {
     wire.extend_from_slice(&body);
     let mut stream = std::net::TcpStream::connect(server.address).unwrap();
     let _ = std::io::Write::write_all(&mut stream, &wire);
-    support::http::Reply::read(&mut stream).refused(ErrorCode::TooLarge);
+    crate::support::http::Reply::read(&mut stream).refused(ErrorCode::TooLarge);
 }
 
 #[test]

@@ -1,12 +1,11 @@
 //! Who gets what: a task goes only to a worker that it fits, and a tenant has no more running than it may.
 
-mod support;
-
 use phalanx_api::{TaskId, TenantLimits, Verdict};
 use phalanx_claim::Digest;
 use phalanx_plan::{Position, TaskKind};
 use phalanx_queue::{NewJob, Offer};
-use support::{Bench, KINDS, job, offer, tree};
+
+use crate::support::{Bench, KINDS, job, offer, tree};
 
 async fn only_what_fits(bench: Bench) {
     let id = bench.queue.submit(&job("one")).await.unwrap().job;

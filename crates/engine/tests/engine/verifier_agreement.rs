@@ -1,5 +1,4 @@
 //! Our verifier and upstream's believe the same proofs: the golden ones, and none of those with one exposed value changed.
-#![cfg(feature = "openvm")]
 
 use openvm_circuit::system::memory::dimensions::MemoryDimensions;
 use openvm_stark_backend::{
@@ -16,7 +15,7 @@ use openvm_verify_stark_host::{
 use phalanx_claim::ProgramId;
 use phalanx_receipt::{CircuitCommit, Receipt, Rejected, VerifyingKey, claim_of, verify};
 
-const GOLDEN: &[u8] = include_bytes!("../../receipt/tests/golden/fibonacci-20.receipt");
+const GOLDEN: &[u8] = include_bytes!("../../../receipt/tests/golden/fibonacci-20.receipt");
 
 fn golden() -> (Receipt, VmStarkProof) {
     let receipt = Receipt::decode(GOLDEN).unwrap();

@@ -1,8 +1,6 @@
 //! Seeded random histories: many in memory, the same seeds on both databases.
 
-mod support;
-
-use support::{Bench, history::History};
+use crate::support::{Bench, history::History};
 
 const EVENTS: usize = 120;
 

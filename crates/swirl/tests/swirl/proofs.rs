@@ -1,8 +1,5 @@
 //! Whole proofs: byte for byte upstream's, and accepted by upstream's verifier.
 
-mod common;
-
-use common::LeastWitness;
 use openvm_stark_backend::{
     StarkEngine, SystemParams,
     codec::Encode,
@@ -16,6 +13,8 @@ use openvm_stark_sdk::config::baby_bear_poseidon2::{BabyBearPoseidon2Config, Bab
 use p3_field::PrimeCharacteristicRing;
 use p3_matrix::dense::RowMajorMatrix;
 use phalanx_swirl::SwirlEngine;
+
+use crate::common::LeastWitness;
 
 type Upstream = BabyBearPoseidon2CpuEngine<LeastWitness>;
 type Swirl = SwirlEngine<LeastWitness>;

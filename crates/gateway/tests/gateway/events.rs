@@ -1,7 +1,5 @@
 //! Waiting: long polls and event streams.
 
-mod support;
-
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
@@ -11,7 +9,8 @@ use std::{
 use phalanx_api::{ErrorCode, JobState, JobView, NewJob, TaskState, TaskView};
 use phalanx_client::Event;
 use serde_json::Value;
-use support::{Server, fleet::Worker, new_job, until};
+
+use crate::support::{Server, fleet::Worker, new_job, until};
 
 fn submit(server: &Server, text: &str) -> phalanx_api::JobId {
     let job: NewJob = serde_json::from_value(new_job(server, None, text)).unwrap();
@@ -158,7 +157,7 @@ fn a_claim_that_waits_ends_when_the_gateway_does() {
     // The answer to a later request says that this one has been read.
     worker.beat(&[]);
     server.stop();
-    assert_eq!(support::http::Reply::read(&mut waiting).status, 204);
+    assert_eq!(crate::support::http::Reply::read(&mut waiting).status, 204);
 }
 
 #[test]

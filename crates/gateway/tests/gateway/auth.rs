@@ -1,7 +1,5 @@
 //! Tokens: who may do what, and who sees whose jobs.
 
-mod support;
-
 use std::net::SocketAddr;
 
 use phalanx_api::{ErrorCode, NewJob, NewToken, Scope};
@@ -9,7 +7,8 @@ use phalanx_gateway::{Auth, Config, Gateway, GatewayError, Limits, Listener};
 use phalanx_queue::{Database, Queue};
 use phalanx_store::Store;
 use serde_json::json;
-use support::{Server, Setup, fleet::Worker, new_job, until};
+
+use crate::support::{Server, Setup, fleet::Worker, new_job, until};
 
 const JOB: &str = "0199c0de-7c1f-7000-8000-00000000002a";
 const DIGEST: &str = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
@@ -232,8 +231,14 @@ fn a_gateway_without_tokens_stays_on_loopback() {
         runtime.block_on(async {
             let queue = Queue::new(Database::open(&url).await.unwrap());
             let store = Store::open_dir(directory.path().join("store")).unwrap();
-            let config =
-                Config { queue, store, verify: support::believes, auth, limits: Limits::default(), dashboard: false };
+            let config = Config {
+                queue,
+                store,
+                verify: crate::support::believes,
+                auth,
+                limits: Limits::default(),
+                dashboard: false,
+            };
             Gateway::new(config).bind(&Listener { address, tls: None }).await.map(|bound| bound.address())
         })
     };

@@ -1,14 +1,12 @@
 //! Checkpoints: a proof can start from any of them, and they cost what changed since the one before.
-#![cfg(feature = "openvm")]
-
-mod support;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use phalanx_claim::ArtifactKind;
 use phalanx_engine::{TaskError, stdin::Stdin};
 use phalanx_plan::Task;
-use support::{
+
+use crate::support::{
     Bench,
     asm::{self, A0, A1, A2, A3, T0, T1, T2, TEXT, ZERO},
 };

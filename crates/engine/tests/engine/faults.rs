@@ -1,9 +1,6 @@
 //! Guests that do what the machine forbids end with a fault that names the place, and with no panic printed.
 //!
 //! The programs are assembled here: no compiler would make them.
-#![cfg(feature = "openvm")]
-
-mod support;
 
 use std::{
     cell::Cell,
@@ -12,7 +9,8 @@ use std::{
 };
 
 use phalanx_engine::{Execution, Fault, TaskError, stdin::Stdin};
-use support::{
+
+use crate::support::{
     Bench,
     asm::{self, A0, A1, A2, MEMORY_END, T0, TEXT, ZERO},
     cases::{Expected, cases},

@@ -1,10 +1,9 @@
 //! Whole jobs by hand, through the worker protocol.
 
-mod support;
-
 use phalanx_api::{ErrorCode, JobState, NewJob, TaskState, Verdict};
 use phalanx_claim::ArtifactKind;
-use support::{RECEIPT, Server, fleet::Worker, input, new_job, program};
+
+use crate::support::{RECEIPT, Server, fleet::Worker, input, new_job, program};
 
 fn submit(server: &Server, text: &str) -> phalanx_api::Submitted {
     let job: NewJob = serde_json::from_value(new_job(server, None, text)).unwrap();
@@ -172,8 +171,8 @@ fn a_dead_task_is_requeued_by_an_admin() {
 #[test]
 fn two_gateways_serve_one_database() {
     let directory = tempfile::TempDir::new().unwrap();
-    let one = Server::start(directory.path(), support::Setup::default());
-    let other = Server::start(directory.path(), support::Setup::default());
+    let one = Server::start(directory.path(), crate::support::Setup::default());
+    let other = Server::start(directory.path(), crate::support::Setup::default());
     let submitted = submit(&one, "a");
     let (first, second) =
         (Worker::new(&one, None, "w1"), Worker { client: other.client(None), ..Worker::new(&one, None, "w1") });
@@ -189,13 +188,13 @@ fn two_gateways_serve_one_database() {
 #[test]
 fn a_gateway_that_starts_again_goes_on() {
     let directory = tempfile::TempDir::new().unwrap();
-    let mut server = Server::start(directory.path(), support::Setup::default());
+    let mut server = Server::start(directory.path(), crate::support::Setup::default());
     let submitted = submit(&server, "a");
     let worker = Worker::new(&server, None, "w1");
     let execution = worker.claim("execute");
     server.stop();
     drop(server);
-    let server = Server::start(directory.path(), support::Setup::default());
+    let server = Server::start(directory.path(), crate::support::Setup::default());
     let worker = Worker { client: server.client(None), ..worker };
     assert_eq!(worker.beat(&[&execution]).stop, []);
     worker.settle(&execution);

@@ -1,10 +1,9 @@
 //! The four tasks on real programs: what they make verifies, and each can run alone, in any order.
 
-mod support;
-
 use phalanx_claim::Digest;
 use phalanx_engine::{Engine, stdin::Stdin};
-use support::{Bench, guest};
+
+use crate::support::{Bench, guest};
 
 #[test]
 fn fibonacci_in_one_segment_becomes_a_receipt() {

@@ -1,7 +1,4 @@
 //! What our interpreter says of an execution is what upstream says, on every committed guest.
-#![cfg(feature = "openvm")]
-
-mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +24,8 @@ use phalanx_engine::{
     openvm::{chip_name, keys::KeyCache, upstream_exe},
     stdin::Stdin,
 };
-use support::{
+
+use crate::support::{
     Bench,
     cases::{Case, Expected, cases},
     guest, streams,

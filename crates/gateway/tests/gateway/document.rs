@@ -1,11 +1,10 @@
 //! The OpenAPI document against the gateway that serves it.
 
-mod support;
-
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use support::Server;
+
+use crate::support::Server;
 
 /// All that the API has.
 const ROUTES: &[&str] = &[
@@ -156,7 +155,7 @@ fn every_answer_is_described() {
 fn answers_are_what_the_document_says() {
     let (server, _directory) = Server::open();
     let document = document(&server);
-    let body = support::new_job(&server, None, "a");
+    let body = crate::support::new_job(&server, None, "a");
     let job = server.request("POST", "/v1/jobs").json(&body).send().is(201).json();
     let job = job["job"].as_str().unwrap();
     for (method, path, operation) in operations(&document) {

@@ -1,8 +1,6 @@
 //! What breaks below the queue: a server that dies, connections that are cut, a disk that is full. Calls end in an error or as if
 //! nothing had happened, nothing that was answered is lost, and afterwards the work goes on.
 
-mod support;
-
 use std::{
     collections::BTreeMap,
     sync::{
@@ -16,8 +14,9 @@ use phalanx_api::{JobId, JobQuery, JobState, NewTask, TaskId};
 use phalanx_claim::Digest;
 use phalanx_queue::{Database, Queue, QueueError};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
-use support::{BOOT, Bench, KINDS, digest, job, offer, postgres::Server, tree, worker};
 use tokio::{task::JoinSet, time::sleep};
+
+use crate::support::{BOOT, Bench, KINDS, digest, job, offer, postgres::Server, tree, worker};
 
 /// Longer than any of these takes on a machine that has other work, too.
 const WAIT: Duration = Duration::from_secs(120);

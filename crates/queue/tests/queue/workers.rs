@@ -1,11 +1,10 @@
 //! Workers come, go, come again, are drained, and are kept from work when their proofs do not verify.
 
-mod support;
-
 use phalanx_api::{Beat, TaskState, Verdict, WorkerState};
 use phalanx_plan::TaskKind;
 use phalanx_queue::{Offer, QueueError};
-use support::{BOOT, Bench, KINDS, digest, job, offer, tree, worker};
+
+use crate::support::{BOOT, Bench, KINDS, digest, job, offer, tree, worker};
 
 async fn three_bad_proofs(bench: Bench) {
     let id = bench.queue.submit(&job("one")).await.unwrap().job;

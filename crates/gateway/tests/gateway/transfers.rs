@@ -1,10 +1,9 @@
 //! Downloads: whole, in part, not again; and what the dashboard is served as.
 
-mod support;
-
 use phalanx_api::{ErrorCode, Transfer};
 use phalanx_claim::{ArtifactKind, Digest};
-use support::Server;
+
+use crate::support::Server;
 
 fn noise(bytes: usize) -> Vec<u8> {
     let mut state = 1_u64;

@@ -3,11 +3,8 @@
 //! Each AIR has free columns, columns that are random polynomials of others, a column that its next row continues, and
 //! pairs of interactions that cancel; heights go from one row to the height of the stack.
 
-mod common;
-
 use std::sync::Arc;
 
-use common::LeastWitness;
 use openvm_stark_backend::{
     AirRef, BaseAirWithPublicValues, PartitionedBaseAir, StarkEngine, SystemParams,
     codec::Encode,
@@ -21,6 +18,8 @@ use p3_field::PrimeCharacteristicRing;
 use p3_matrix::{Matrix, dense::RowMajorMatrix};
 use phalanx_swirl::SwirlEngine;
 use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use crate::common::LeastWitness;
 
 /// Bus, columns of the message (the next row's where true), column of the count.
 type Sent = (u16, Vec<(usize, bool)>, usize);

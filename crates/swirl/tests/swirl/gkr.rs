@@ -1,8 +1,5 @@
 //! The fractional sumcheck against upstream's, on random leaves.
 
-mod common;
-
-use common::LeastWitness;
 use openvm_stark_backend::{
     FiatShamirTranscript,
     prover::{
@@ -18,6 +15,8 @@ use phalanx_swirl::{
     packing::{EF, F, PackedEF, PackedF, WIDTH},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
+
+use crate::common::LeastWitness;
 
 type SC = BabyBearPoseidon2Config;
 

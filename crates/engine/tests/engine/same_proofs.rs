@@ -1,10 +1,5 @@
 //! Swirl proves as upstream does: the same bytes for a segment of every committed guest, for every layer of folds, and for what
 //! leads from a receipt to the hook of a program that verifies it.
-#![cfg(feature = "openvm")]
-
-#[path = "../../swirl/tests/common/mod.rs"]
-mod common;
-mod support;
 
 use std::{
     borrow::Borrow as _,
@@ -14,7 +9,6 @@ use std::{
     time::Instant,
 };
 
-use common::LeastWitness;
 use openvm_circuit::arch::{VirtualMachine, VmExecState, instructions::exe::VmExe};
 use openvm_continuations::{
     circuit::{
@@ -49,7 +43,9 @@ use phalanx_engine::{
 };
 use phalanx_receipt::Receipt;
 use phalanx_swirl::SwirlEngine;
-use support::{
+
+use crate::common::LeastWitness;
+use crate::support::{
     cases::{Case, cases},
     guest, streams,
 };

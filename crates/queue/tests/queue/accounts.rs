@@ -1,12 +1,11 @@
 //! Who may do what and how much of it: submissions that are known, limits of tenants, tokens, what a tenant may read, what is
 //! kept for whom.
 
-mod support;
-
 use phalanx_api::{JobLimits, JobQuery, JobState, NewToken, Scope, TaskSpec, TenantLimits};
 use phalanx_claim::Digest;
 use phalanx_queue::{CYCLES_MAX, NewJob, QueueError};
-use support::{Bench, digest, job, tree};
+
+use crate::support::{Bench, digest, job, tree};
 
 fn keyed(name: &str, key: &str) -> NewJob {
     NewJob { idempotency_key: Some(key.to_owned()), ..job(name) }

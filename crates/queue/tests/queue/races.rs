@@ -1,14 +1,13 @@
 //! Many at once: an execution announces while workers complete, and everything still happens exactly once.
 
-mod support;
-
 use std::{collections::BTreeSet, sync::Arc};
 
 use phalanx_api::{Input, JobId, JobState, NewTask, TaskId, TaskState};
 use phalanx_plan::{Position, TaskKind};
 use phalanx_queue::{Claimed, QueueError};
-use support::{Bench, digest, job, offer, tree};
 use tokio::task::JoinSet;
+
+use crate::support::{Bench, digest, job, offer, tree};
 
 const SEGMENTS: u32 = 16;
 const WORKERS: [&str; 6] = ["ada", "bea", "cyd", "eve", "ada", "bea"];
