@@ -9,8 +9,9 @@ use anyhow::Result;
 
 use crate::command::{cargo, run, target_dir};
 
-/// All packages that hold our code in the profile that all of them share; xtask is light and has a profile of its own.
-pub const PACKAGES: [&str; 4] = ["--release", "--workspace", "--exclude", "xtask"];
+/// All packages that hold our code in the profile that all of them share, with every feature that builds here; xtask is light
+/// and has a profile of its own.
+pub const PACKAGES: [&str; 6] = ["--release", "--workspace", "--exclude", "xtask", "--features", "phalanx/otlp"];
 
 /// The smallest test: without one, cargo leaves out the features that test dependencies ask for.
 const A_TEST: [&str; 2] = ["--test", "stdout"];

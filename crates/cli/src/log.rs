@@ -5,8 +5,10 @@
 use std::io;
 
 use tracing_subscriber::{
-    EnvFilter,
-    fmt::{format::FmtSpan, time::uptime},
+    EnvFilter, Layer as _,
+    fmt::{self, format::FmtSpan, time::uptime},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 /// The target of what a command says to people, when a machine reads it.
@@ -32,11 +34,27 @@ pub fn start(format: LogFormat) {
         Ok(talk) => filter.add_directive(talk),
         Err(_) => filter,
     };
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::CLOSE);
-    let log = log.with_writer(io::stderr);
-    match format {
-        LogFormat::Text => log.with_timer(uptime()).init(),
+    let lines = fmt::layer().with_span_events(FmtSpan::CLOSE).with_writer(io::stderr);
+    let lines = match format {
+        LogFormat::Text => lines.with_timer(uptime()).boxed(),
         // Whoever collects lines of many machines wants the time of day.
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    let log = tracing_subscriber::registry().with(lines.with_filter(filter));
+    #[cfg(not(feature = "otlp"))]
+    log.init();
+    #[cfg(feature = "otlp")]
+    match crate::otlp::layer() {
+        Ok(spans) => log.with(spans).init(),
+        Err(error) => {
+            log.init();
+            tracing::warn!(%error, "no spans are exported");
+        }
     }
+}
+
+/// Ends logging: what is collected to be sent is sent.
+pub fn end() {
+    #[cfg(feature = "otlp")]
+    crate::otlp::end();
 }

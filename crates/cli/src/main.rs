@@ -1,6 +1,7 @@
 //! `phalanx`: prove a program, on one machine or many, from the command line.
 //!
-//! In: the arguments, and under them the environment and files (see [`config`]). Out: data on stdout, talk on stderr, an exit code that says whose turn it is (see [`error::Class`]).
+//! In: the arguments, and under them the environment and files (see [`config`]). Out: data on stdout, talk on stderr, an exit
+//! code that says whose turn it is (see [`error::Class`]).
 //! One file per command under [`commands`]; only [`engine`] names a proving backend.
 
 #[cfg(feature = "openvm")]
@@ -16,6 +17,8 @@ mod input;
 mod interrupt;
 mod job_lines;
 mod log;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod paths;
 mod printer;
 mod progress;
@@ -111,13 +114,15 @@ fn main() -> ExitCode {
         Err(error) => return refuse(talk, &error),
     };
     let printer = Printer::new(data, cli.json, talk);
-    match cli.command.run(&layers, &printer).and_then(|()| printer.finish()) {
+    let code = match cli.command.run(&layers, &printer).and_then(|()| printer.finish()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             printer.error(&error);
             ExitCode::from(error.class.exit_code())
         }
-    }
+    };
+    log::end();
+    code
 }
 
 fn refuse(talk: Talk, error: &Error) -> ExitCode {

@@ -7,6 +7,8 @@
 mod e2e {
     mod bad_input;
     mod bad_programs;
+    #[cfg(feature = "otlp")]
+    mod collector;
     mod contract;
     mod elves;
     mod extension;

@@ -45,7 +45,12 @@ fn a_job_outlives_the_worker_that_proves_it_and_its_receipt_verifies() {
     let running = |kind: &str| ask(&["status", &id]).json()["tasks"][kind]["running"].as_u64() == Some(1);
     until("a proof is under way", || running("prove"));
     drop(first);
-    let _second = start(&worker);
+    #[cfg(feature = "otlp")]
+    let collector = super::collector::Collector::start();
+    let mut second = place.command(&worker);
+    #[cfg(feature = "otlp")]
+    second.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint);
+    let _second = Running(second.stdout(std::process::Stdio::null()).spawn().unwrap());
     let waited = finish(
         place
             .command(&[&job[..], &["--wait", "-o", "sorted.receipt", "--server", &server, "--json"]].concat())
@@ -59,6 +64,17 @@ fn a_job_outlives_the_worker_that_proves_it_and_its_receipt_verifies() {
     let program = mergesort.to_str().unwrap();
     let verified: Done = place.run(&["verify", "sorted.receipt", "--program", program]).ok();
     assert_eq!(verified.stdout, public_values + "\n");
+    #[cfg(feature = "otlp")]
+    until("the spans of the job arrive", || {
+        // The trace's id is the job's; its segments were proven in phases.
+        let trace: Vec<u8> = id.replace('-', "").as_bytes().chunks(2).map(byte).collect();
+        [&*trace, b"task", b"merkle_tree"].into_iter().all(|wanted| collector.has(wanted))
+    });
+}
+
+#[cfg(feature = "otlp")]
+fn byte(digits: &[u8]) -> u8 {
+    u8::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap()
 }
 
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {

@@ -14,6 +14,7 @@ mod cut;
 mod duty;
 mod heartbeat;
 mod room;
+mod span;
 mod station;
 
 use std::{

@@ -27,7 +27,7 @@ use super::{
     duty::{Duty, End},
     heartbeat::{self, Pulse},
     room::{Lane, Room},
-    shared,
+    shared, span,
 };
 use crate::{
     gauge::Gauge,
@@ -277,13 +277,13 @@ impl<'a> Station<'a> {
         self.pulse.enter(held, stop.clone(), cycles.clone());
         let (engine, config, client) = (self.engine.clone(), self.config.clone(), self.client.clone());
         let duty = Arc::new(Duty { engine, config, client, depot, assignment, stop: stop.clone(), cycles });
-        let (make, sender) = (duty.clone(), self.sender.clone());
+        let (make, sender, span) = (duty.clone(), self.sender.clone(), span::of(&duty.assignment));
         let name = TaskId(held.task.0).to_string();
         let started = threads::start(
             name,
             cores,
             self.gauge.clone(),
-            move || make.make(),
+            move || span.in_scope(|| make.make()),
             move |ran: Ran<_>| {
                 let (wall, cpu_ms, peak_bytes) = (ran.ended - ran.started, ran.cpu_ms, ran.measured_peak_bytes);
                 let end = duty.report(ran);
