@@ -25,6 +25,15 @@ pub enum Fault {
     CutRequest(usize),
 }
 
+/// The faults that come.
+struct Coming {
+    fault: Fault,
+    /// How many connections still have it.
+    connections: usize,
+    /// Only those whose request's first line has this in it.
+    only: &'static str,
+}
+
 /// A proxy. Its thread ends with the process.
 pub struct Proxy {
     pub address: String,
@@ -33,17 +42,17 @@ pub struct Proxy {
 
 struct State {
     upstream: String,
-    /// The fault, and how many connections still have it.
-    fault: Mutex<(Fault, usize)>,
-    connections: AtomicUsize,
+    coming: Mutex<Coming>,
+    failed: AtomicUsize,
+    spared: AtomicUsize,
 }
 
 impl Proxy {
     pub fn start(upstream: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let fault = Mutex::new((Fault::None, 0));
-        let state = Arc::new(State { upstream: upstream.to_owned(), fault, connections: AtomicUsize::new(0) });
+        let coming = Mutex::new(Coming { fault: Fault::None, connections: 0, only: "" });
+        let state = Arc::new(State { upstream: upstream.to_owned(), coming, failed: AtomicUsize::new(0), spared: AtomicUsize::new(0) });
         let shared = state.clone();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -56,29 +65,43 @@ impl Proxy {
 
     /// The next so many connections have this fault, the others none.
     pub fn fail(&self, fault: Fault, connections: usize) {
-        *self.state.fault.lock().unwrap() = (fault, connections);
+        self.fail_only("", fault, connections);
+    }
+
+    /// The same for those only whose request's first line has this in it.
+    pub fn fail_only(&self, only: &'static str, fault: Fault, connections: usize) {
+        *self.state.coming.lock().unwrap() = Coming { fault, connections, only };
     }
 
     /// How many connections had a fault so far.
     pub fn failed(&self) -> usize {
-        self.state.connections.load(Ordering::Relaxed)
+        self.state.failed.load(Ordering::Relaxed)
+    }
+
+    /// How many had none although they might have had one.
+    #[allow(dead_code, reason = "only some tests ask")]
+    pub fn spared(&self) -> usize {
+        self.state.spared.load(Ordering::Relaxed)
     }
 }
 
 impl State {
-    fn next_fault(&self) -> Fault {
-        let mut slot = self.fault.lock().unwrap();
-        if slot.1 == 0 {
+    fn fault_of(&self, head: &str) -> Fault {
+        let mut coming = self.coming.lock().unwrap();
+        if !head.lines().next().is_some_and(|first| first.contains(coming.only)) {
             return Fault::None;
         }
-        slot.1 -= 1;
-        self.connections.fetch_add(1, Ordering::Relaxed);
-        slot.0
+        if coming.connections == 0 {
+            self.spared.fetch_add(1, Ordering::Relaxed);
+            return Fault::None;
+        }
+        coming.connections -= 1;
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        coming.fault
     }
 
     /// One request for each connection, so that each meets the fault of its time.
     fn serve(&self, mut client: TcpStream) -> Option<()> {
-        let fault = self.next_fault();
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
@@ -86,6 +109,7 @@ impl State {
             request.push(byte[0]);
         }
         let head = String::from_utf8(request).ok()?;
+        let fault = self.fault_of(&head);
         let length = head
             .to_ascii_lowercase()
             .split("content-length: ")

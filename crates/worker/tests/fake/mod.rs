@@ -146,7 +146,8 @@ fn segment_hint(seed: u8, index: u32) -> CostHint {
     }
 }
 
-fn proof(salt: u8, layer: u32, range: &Range<u32>) -> Vec<u8> {
+/// The proof of these segments that a fake of this salt makes; segment proofs have layer 0, layer `l` of the tree has `l + 1`.
+pub fn proof(salt: u8, layer: u32, range: &Range<u32>) -> Vec<u8> {
     let mut bytes = b"proof".to_vec();
     for number in [layer, range.start, range.end] {
         bytes.extend(number.to_le_bytes());
@@ -155,7 +156,7 @@ fn proof(salt: u8, layer: u32, range: &Range<u32>) -> Vec<u8> {
     bytes
 }
 
-/// Layer and range of a proof; segment proofs have layer 0, layer `l` of the tree has `l + 1`.
+/// Layer and range of a proof.
 fn read_proof(bytes: &[u8]) -> (u32, Range<u32>) {
     let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     assert_eq!((&bytes[..5], bytes.len()), (&b"proof"[..], 18), "no proof");

@@ -23,7 +23,10 @@ use phalanx_worker::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::fake::{FakeEngine, Trouble};
+use crate::{
+    fake::{FakeEngine, Trouble},
+    small_disk::SmallDisk,
+};
 
 /// Set for a process that plays a part.
 const PART: &str = "PHALANX_TEST_PART";
@@ -39,7 +42,13 @@ pub enum Part {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct GatewayPart {
     pub database: String,
-    pub store: PathBuf,
+    /// A directory, or a bucket that these variables lead to.
+    pub store: String,
+    pub store_variables: Vec<(String, String)>,
+    /// A disk of its own.
+    pub disk: Option<SmallDisk>,
+    /// While there is such a file, an SQLite database does not grow.
+    pub database_is_full: PathBuf,
     pub address: SocketAddr,
     /// How fast the queue's clock runs, and how far ahead of this machine's it is.
     pub clock_times: u32,
@@ -50,10 +59,14 @@ pub struct GatewayPart {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct WorkerPart {
     pub server: String,
+    /// How long the gateway, or its store, may say nothing.
+    pub silence_ms_max: u64,
     pub name: String,
     pub kinds: Vec<TaskKind>,
     pub slots: usize,
     pub cache: PathBuf,
+    /// A disk of its own.
+    pub disk: Option<SmallDisk>,
     /// The gateway's store, if it is used directly.
     pub shared: Option<PathBuf>,
     pub engine_version: String,
@@ -82,7 +95,16 @@ pub enum Mischief {
 impl Part {
     /// Starts a process that plays this part.
     pub fn start(&self) -> Child {
-        Command::new(env::current_exe().unwrap())
+        let disk = match self {
+            Self::Gateway(part) => &part.disk,
+            Self::Worker(part) => &part.disk,
+        };
+        let program = env::current_exe().unwrap();
+        let mut command = match disk {
+            Some(disk) => disk.command(&program),
+            None => Command::new(program),
+        };
+        command
             .args(["--exact", "child::plays_a_part", "--nocapture"])
             .env(PART, serde_json::to_string(self).unwrap())
             .stdout(Stdio::null())
@@ -111,8 +133,9 @@ fn gateway(part: GatewayPart) {
             false => "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
         };
         let (times, ahead) = (part.clock_times, part.clock_ahead_ms);
+        tokio::spawn(keep_full(database.clone(), part.database_is_full));
         let queue = Queue::new(database.with_clock(&format!("({now} * {times} + {ahead})")));
-        let store = Store::open_dir(&part.store).unwrap();
+        let store = open(part.store, part.store_variables).await;
         let config = Config {
             queue,
             store,
@@ -124,6 +147,25 @@ fn gateway(part: GatewayPart) {
         let listener = Listener { address: part.address, tls: None };
         Gateway::new(config).bind(&listener).await.unwrap().run(std::future::pending()).await;
     });
+}
+
+/// A bucket may be out of order now and then, also when the gateway starts.
+async fn open(place: String, variables: Vec<(String, String)>) -> Store {
+    tokio::task::spawn_blocking(move || Store::open_with(&place, variables).unwrap()).await.unwrap()
+}
+
+/// Whenever SQLite meets the limit its connection is made anew, without one.
+async fn keep_full(database: Database, while_there_is: PathBuf) {
+    let mut was_full = false;
+    loop {
+        let is_full = while_there_is.exists();
+        // A limit below what the database has is a limit of what it has.
+        if is_full || was_full {
+            let _ = database.limit_pages(if is_full { 1 } else { u32::MAX - 1 }).await;
+        }
+        was_full = is_full;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// Believes what the fake engine makes.
@@ -154,7 +196,10 @@ fn worker(part: WorkerPart) {
     engine.segment_pause = Duration::from_millis(part.segment_pause_ms);
     let engine: Arc<dyn Engine> = Arc::new(engine);
     let config = FleetConfig {
-        gateway: ClientConfig::new(part.server),
+        gateway: ClientConfig {
+            silence_max: Duration::from_millis(part.silence_ms_max),
+            ..ClientConfig::new(part.server)
+        },
         name: part.name,
         version: "test".into(),
         kinds: part.kinds,

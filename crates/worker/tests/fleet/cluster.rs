@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
     process::Child,
     thread,
     time::{Duration, Instant},
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::{
     child::{GatewayPart, Mischief, Part, WorkerPart},
-    fake, postgres,
+    fake, postgres, small_disk,
 };
 
 /// How long anything in a scenario may take; far more than it does.
@@ -34,21 +35,31 @@ pub enum On {
 
 /// Runs a scenario on both databases.
 pub fn on_both(scenario: impl Fn(&mut Cluster)) {
+    on_both_with(|_, _| {}, scenario);
+}
+
+/// The same with gateways that are not as usual.
+pub fn on_both_with(change: impl Fn(&Path, &mut GatewayPart), scenario: impl Fn(&mut Cluster)) {
     for on in [On::Sqlite, On::Postgres] {
         eprintln!("on {on:?}");
-        scenario(&mut Cluster::new(on));
+        scenario(&mut Cluster::with(on, &change));
     }
+}
+
+/// Waits for what only asynchronous code does.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 /// The fleet.
 pub struct Cluster {
     pub folder: TempDir,
-    pub database: String,
+    /// What its gateways are, but for their addresses.
+    pub gateway: GatewayPart,
     gateways: Vec<(SocketAddr, Option<Child>)>,
     workers: Vec<Worker>,
     /// Speaks to the first gateway.
     pub client: Client,
-    pub clock_ahead_ms: u64,
 }
 
 /// A worker of the fleet.
@@ -59,22 +70,38 @@ pub struct Worker {
 impl Cluster {
     /// One gateway and no worker.
     pub fn new(on: On) -> Self {
-        Self::ahead(on, 0)
+        Self::with(on, |_, _| {})
     }
 
-    /// One whose clock is not this machine's.
-    pub fn ahead(on: On, clock_ahead_ms: u64) -> Self {
+    /// One whose gateways are not as usual; `change` is told the folder, too.
+    pub fn with(on: On, change: impl FnOnce(&Path, &mut GatewayPart)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = match on {
             On::Sqlite => format!("sqlite:{}", folder.path().join("queue.db").display()),
-            On::Postgres => tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap()
-                .block_on(postgres::new_database()),
+            On::Postgres => block_on(postgres::new_database()),
         };
+        Self::start(folder, database, change)
+    }
+
+    /// One on a database of the scenario's own.
+    pub fn on_database(url: String) -> Self {
+        Self::start(tempfile::tempdir().unwrap(), url, |_, _| {})
+    }
+
+    fn start(folder: TempDir, database: String, change: impl FnOnce(&Path, &mut GatewayPart)) -> Self {
+        let mut gateway = GatewayPart {
+            database,
+            store: folder.path().join("store").display().to_string(),
+            store_variables: Vec::new(),
+            disk: None,
+            database_is_full: folder.path().join("database-is-full"),
+            address: SocketAddr::from(([127, 0, 0, 1], 9)),
+            clock_times: 6,
+            clock_ahead_ms: 0,
+        };
+        change(folder.path(), &mut gateway);
         let client = Client::new(&ClientConfig::new("http://127.0.0.1:9")).unwrap();
-        let mut cluster = Self { folder, database, gateways: Vec::new(), workers: Vec::new(), client, clock_ahead_ms };
+        let mut cluster = Self { folder, gateway, gateways: Vec::new(), workers: Vec::new(), client };
         cluster.add_gateway();
         cluster.client = Client::new(&ClientConfig::new(cluster.server(0))).unwrap();
         cluster
@@ -91,13 +118,7 @@ impl Cluster {
     /// Starts a gateway that does not run, where it was before.
     pub fn start_gateway(&mut self, index: usize) {
         let address = self.gateways[index].0;
-        let part = GatewayPart {
-            database: self.database.clone(),
-            store: self.folder.path().join("store"),
-            address,
-            clock_times: 6,
-            clock_ahead_ms: self.clock_ahead_ms,
-        };
+        let part = GatewayPart { address, ..self.gateway.clone() };
         self.gateways[index].1 = Some(Part::Gateway(part).start());
         let client = Client::new(&ClientConfig::new(self.server(index))).unwrap();
         until("the gateway answers", || client.queue().is_ok());
@@ -107,6 +128,16 @@ impl Cluster {
         let mut process = self.gateways[index].1.take().unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
+    }
+
+    /// A path as the first gateway sees it, which may have a disk of its own.
+    pub fn seen_by_gateway(&self, path: &Path) -> PathBuf {
+        small_disk::seen_by(self.gateways[0].1.as_ref().unwrap(), path)
+    }
+
+    /// The same for a worker.
+    pub fn seen_by_worker(&self, worker: usize, path: &Path) -> PathBuf {
+        small_disk::seen_by(&self.workers[worker].process, path)
     }
 
     pub fn server(&self, index: usize) -> String {
@@ -121,10 +152,12 @@ impl Cluster {
     pub fn part(&self, name: &str) -> WorkerPart {
         WorkerPart {
             server: self.server(0),
+            silence_ms_max: 30_000,
             name: name.to_owned(),
             kinds: ALL.to_vec(),
             slots: 2,
             cache: self.folder.path().join("cache").join(name),
+            disk: None,
             shared: None,
             engine_version: "1".into(),
             task_ms_max: 60,
@@ -174,12 +207,16 @@ impl Cluster {
     }
 
     pub fn submit_with(&self, segments: u32, seed: u8, change: impl FnOnce(NewJob) -> NewJob) -> JobId {
+        self.client.submit(&change(self.new_job(segments, seed)), None).unwrap().job
+    }
+
+    /// What is to be said of a job of so many segments, whose program and input are in the store.
+    pub fn new_job(&self, segments: u32, seed: u8) -> NewJob {
         let spec = fake::job(segments, seed);
         // A gateway wants an ELF and an encoded input, the fake engine its number of segments and a seed: see `fake`.
         let program = self.client.program(&spec.program).unwrap().digest;
         let input = self.client.input(&spec.stdin).unwrap().digest;
-        let job = NewJob { program, input, priority: 0, deadline_after_ms: None, limits: Default::default() };
-        self.client.submit(&change(job), None).unwrap().job
+        NewJob { program, input, priority: 0, deadline_after_ms: None, limits: Default::default() }
     }
 
     pub fn job(&self, job: JobId) -> JobView {

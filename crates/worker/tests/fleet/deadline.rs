@@ -22,7 +22,7 @@ fn a_job_that_is_late_fails() {
 #[test]
 fn workers_whose_clocks_are_a_day_off_work_as_well() {
     for on in [On::Sqlite, On::Postgres] {
-        let mut fleet = Cluster::ahead(on, 86_400_000);
+        let mut fleet = Cluster::with(on, |_, gateway| gateway.clock_ahead_ms = 86_400_000);
         let part = fleet.part("worker");
         fleet.worker(&part);
         let job = fleet.submit(8, 1);

@@ -19,7 +19,7 @@ fn a_job_survives_the_loss_of_every_connection() {
     let part = fleet.part("worker");
     fleet.worker(&part);
     let job = fleet.submit(60, 1);
-    let (over, database) = (Arc::new(AtomicBool::new(false)), fleet.database.clone());
+    let (over, database) = (Arc::new(AtomicBool::new(false)), fleet.gateway.database.clone());
     let killer = {
         let over = over.clone();
         thread::spawn(move || cut_connections(&database, &over))

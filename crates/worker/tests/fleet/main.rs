@@ -8,19 +8,32 @@
 mod fake;
 #[path = "../../../queue/tests/support/postgres.rs"]
 mod postgres;
+#[path = "../../../store/tests/buckets/proxy.rs"]
+mod proxy;
+#[path = "../../../store/tests/buckets/servers.rs"]
+#[allow(dead_code, reason = "one cloud is enough here")]
+mod servers;
 
 mod child;
 mod cluster;
+mod in_turns;
+mod small_disk;
 
 mod cancelled;
 mod deadline;
 mod drained;
+mod duplicates;
 mod fairness;
+mod faulty_network;
+mod faulty_store;
+mod full_database;
+mod full_disk;
 mod gateways;
 mod killed;
 mod lost_database;
 mod lost_input;
 mod poison;
+mod restarted_database;
 mod shared_store;
 mod stalled;
 mod versions;
