@@ -79,7 +79,10 @@ pub(crate) async fn finish(
         }
         None => made,
     };
-    if !claimed.is_last {
+    // Before the queue knows it: whoever dies in between leaves a name too many, not a receipt that nothing keeps.
+    if claimed.is_last {
+        pins::keep_receipt(state, output).await?;
+    } else {
         pins::keep(state, job, &[output]).await?;
     }
     state.queue.complete(worker, &Complete { output, ..*done }, is_reused).await?;
@@ -87,8 +90,10 @@ pub(crate) async fn finish(
     if !is_reused {
         times::observe(state, &done.held);
     }
-    if claimed.is_last {
-        pins::keep_receipt(state, job, output).await?;
+    if claimed.is_last
+        && let Err(refused) = pins::drop(state, job).await
+    {
+        tracing::warn!(%job, cause = refused.cause, "what led to a receipt is let go of later: {}", refused.body.message);
     }
     Ok(Completed { output })
 }

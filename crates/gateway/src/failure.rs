@@ -14,6 +14,9 @@ use phalanx_api::{ErrorBody, ErrorCode};
 use phalanx_queue::{QueueError, Refusal};
 use phalanx_store::StoreError;
 
+/// What is said when the disk under the gateway is full.
+pub(crate) const FULL: &str = "the store is full; try again once there is room";
+
 /// A request that is refused.
 #[derive(Clone, Debug)]
 pub(crate) struct Refused {
@@ -76,6 +79,7 @@ impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::TooLong { .. } => Self::new(ErrorCode::TooLarge, error.to_string()),
+            error if error.is_full() => Self::new(ErrorCode::Unavailable, FULL).cause(error),
             error => Self::new(ErrorCode::Unavailable, "the store does not answer; try again").cause(error),
         }
     }

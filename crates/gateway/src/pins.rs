@@ -20,13 +20,9 @@ pub(crate) async fn drop(state: &State, job: JobId) -> Answer<()> {
     on_disk(state, move |store| store.unpin(&root(job)).map(|_| ())).await
 }
 
-/// Keeps a receipt for good, and lets go of all that led to it.
-pub(crate) async fn keep_receipt(state: &State, job: JobId, receipt: Digest) -> Answer<()> {
-    let kept = move |store: &Store| {
-        store.pin(&format!("receipt-{receipt}"), &[receipt])?;
-        store.unpin(&root(job)).map(|_| ())
-    };
-    on_disk(state, kept).await
+/// Keeps a receipt for good.
+pub(crate) async fn keep_receipt(state: &State, receipt: Digest) -> Answer<()> {
+    on_disk(state, move |store| store.pin(&format!("receipt-{receipt}"), &[receipt])).await
 }
 
 /// A collection of a bucket asks the queue what lives, so names there would only cost requests.

@@ -99,6 +99,18 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether there is no room, so that the same call works once somebody has made some.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Write { reason, .. } => {
+                matches!(reason.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// The system's or server's own words at the bottom of an `object_store` error, which repeats paths and wraps them in its
 /// own. Servers answer with what they were asked, signature and key included, so of their answers only status and code
 /// are kept.
@@ -145,6 +157,16 @@ mod tests {
             <AWSAccessKeyId>AKIA</AWSAccessKeyId><StringToSign>secret</StringToSign></Error>";
         assert_eq!(without_secrets(answer), "the server answered 403 Forbidden, SignatureDoesNotMatch");
         assert_eq!(without_secrets("Server returned error response: secret"), "the server answered with an error");
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_other_troubles_also_through_object_store() {
+        // ENOSPC and EACCES.
+        for (code, is_full) in [(28, true), (13, false)] {
+            let source = Box::new(io::Error::from_raw_os_error(code));
+            let reason = reason(object_store::Error::Generic { store: "test", source });
+            assert_eq!(StoreError::Write { place: "here".into(), reason }.is_full(), is_full);
+        }
     }
 
     #[test]

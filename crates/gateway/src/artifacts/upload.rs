@@ -1,7 +1,7 @@
 //! Uploads: a body becomes a file beside the store, and the file an artifact once it was checked.
 
 use std::{
-    io::{Seek, SeekFrom},
+    io::{ErrorKind, Seek, SeekFrom},
     time::Instant,
 };
 
@@ -12,7 +12,7 @@ use phalanx_store::{Spool, UploadError};
 use tokio::{fs::File, io::AsyncWriteExt, sync::SemaphorePermit};
 
 use crate::{
-    failure::{Answer, Refused},
+    failure::{Answer, FULL, Refused},
     metrics::{self, Direction},
     receive::Pieces,
     state::State,
@@ -110,5 +110,9 @@ pub(crate) async fn put_stored(
 }
 
 fn unwritable(error: std::io::Error) -> Refused {
-    Refused::new(ErrorCode::Unavailable, "the gateway cannot keep the upload; try again").cause(error)
+    let says = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => FULL,
+        _ => "the gateway cannot keep the upload; try again",
+    };
+    Refused::new(ErrorCode::Unavailable, says).cause(error)
 }

@@ -52,7 +52,12 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let coming = Mutex::new(Coming { fault: Fault::None, connections: 0, only: "" });
-        let state = Arc::new(State { upstream: upstream.to_owned(), coming, failed: AtomicUsize::new(0), spared: AtomicUsize::new(0) });
+        let state = Arc::new(State {
+            upstream: upstream.to_owned(),
+            coming,
+            failed: AtomicUsize::new(0),
+            spared: AtomicUsize::new(0),
+        });
         let shared = state.clone();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -14,7 +15,7 @@ use phalanx_api::Transfer;
 use phalanx_claim::{ArtifactKind, Digest};
 use phalanx_client::{Client, ClientError};
 use phalanx_engine::{Artifact, ArtifactSource, CancelToken, SourceError};
-use phalanx_store::{Store, decode_artifact, encode_artifact};
+use phalanx_store::{Store, StoreError, decode_artifact, encode_artifact};
 
 use super::cache::Cache;
 use crate::{attempt::Failure, work::StoreSource};
@@ -23,6 +24,9 @@ use crate::{attempt::Failure, work::StoreSource};
 const ASKED_BYTES_MIN: usize = 32 << 10;
 /// A transfer is tried again for so long: longer than a gateway takes to come back, shorter than anyone would wait.
 const TRANSFER_MAX: Duration = Duration::from_mins(10);
+
+/// How long to wait for room in a store that is full.
+const ROOM_PAUSE: Duration = Duration::from_millis(500);
 
 /// Where one task's artifacts are.
 #[derive(Clone)]
@@ -93,7 +97,7 @@ impl Depot {
     /// Makes an artifact known to the gateway.
     pub fn put(&self, artifact: &Artifact) -> Result<Digest, Failure> {
         match &self.kept {
-            Kept::Here(store) => Ok(store.put(artifact.kind, &artifact.bytes)?),
+            Kept::Here(store) => Ok(self.with_room(|| store.put(artifact.kind, &artifact.bytes))?),
             Kept::There(carrier) => {
                 let digest = artifact.digest();
                 let stored = encode_artifact(artifact.kind, &artifact.bytes)
@@ -102,6 +106,20 @@ impl Depot {
                 self.persistently(carrier, || carrier.send(&digest, &stored))
                     .map_err(|error| Failure::Store(format!("cannot send artifact {digest}: {error}")))?;
                 Ok(digest)
+            }
+        }
+    }
+
+    /// Tries again while there is no room, as somebody will make some; a result is worth waiting for.
+    fn with_room<T>(&self, mut call: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let until = Instant::now() + TRANSFER_MAX;
+        loop {
+            match call() {
+                Err(error) if error.is_full() && !self.stop.is_cancelled() && Instant::now() < until => {
+                    tracing::warn!(%error, "the store is full; it is tried again");
+                    thread::sleep(ROOM_PAUSE);
+                }
+                ended => return ended,
             }
         }
     }

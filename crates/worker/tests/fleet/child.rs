@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     fake::{FakeEngine, Trouble},
-    small_disk::SmallDisk,
+    small_disk::{self, SmallDisk},
 };
 
 /// Set for a process that plays a part.
@@ -67,6 +67,8 @@ pub struct WorkerPart {
     pub cache: PathBuf,
     /// A disk of its own.
     pub disk: Option<SmallDisk>,
+    /// A process whose disks it has.
+    pub beside: Option<u32>,
     /// The gateway's store, if it is used directly.
     pub shared: Option<PathBuf>,
     pub engine_version: String,
@@ -95,14 +97,13 @@ pub enum Mischief {
 impl Part {
     /// Starts a process that plays this part.
     pub fn start(&self) -> Child {
-        let disk = match self {
-            Self::Gateway(part) => &part.disk,
-            Self::Worker(part) => &part.disk,
-        };
         let program = env::current_exe().unwrap();
-        let mut command = match disk {
-            Some(disk) => disk.command(&program),
-            None => Command::new(program),
+        let mut command = match self {
+            Self::Gateway(GatewayPart { disk: Some(disk), .. }) | Self::Worker(WorkerPart { disk: Some(disk), .. }) => {
+                disk.command(&program)
+            }
+            Self::Worker(WorkerPart { beside: Some(process), .. }) => small_disk::command_beside(*process, &program),
+            _ => Command::new(program),
         };
         command
             .args(["--exact", "child::plays_a_part", "--nocapture"])

@@ -130,14 +130,19 @@ impl Cluster {
         process.wait().unwrap();
     }
 
+    /// The number of the first gateway's process.
+    pub fn gateway_process(&self) -> u32 {
+        self.gateways[0].1.as_ref().unwrap().id()
+    }
+
     /// A path as the first gateway sees it, which may have a disk of its own.
     pub fn seen_by_gateway(&self, path: &Path) -> PathBuf {
-        small_disk::seen_by(self.gateways[0].1.as_ref().unwrap(), path)
+        small_disk::seen_by(self.gateway_process(), path)
     }
 
     /// The same for a worker.
     pub fn seen_by_worker(&self, worker: usize, path: &Path) -> PathBuf {
-        small_disk::seen_by(&self.workers[worker].process, path)
+        small_disk::seen_by(self.workers[worker].process.id(), path)
     }
 
     pub fn server(&self, index: usize) -> String {
@@ -158,6 +163,7 @@ impl Cluster {
             slots: 2,
             cache: self.folder.path().join("cache").join(name),
             disk: None,
+            beside: None,
             shared: None,
             engine_version: "1".into(),
             task_ms_max: 60,

@@ -1,8 +1,13 @@
 //! Disks that are full: whoever asks is told, whoever works waits, and once there is room the work goes on with nothing lost.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
 
-use phalanx_api::{ErrorCode, JobId, JobState, NewJob};
+use phalanx_api::{ErrorCode, JobId, NewJob};
 use phalanx_client::ClientError;
 
 use crate::{
@@ -15,7 +20,7 @@ use crate::{
 const KIB: u32 = 16 << 10;
 
 /// The folder of a cluster that is a disk of its own.
-fn disk(folder: &Path) -> std::path::PathBuf {
+fn disk(folder: &Path) -> PathBuf {
     folder.join("disk")
 }
 
@@ -90,19 +95,21 @@ fn a_worker_beside_a_gateway_whose_disk_is_full_waits_for_room() {
         return;
     }
     let mut fleet = Cluster::with(On::Postgres, small);
-    let store = fleet.seen_by_gateway(Path::new(&fleet.gateway.store));
-    let part = WorkerPart { shared: Some(store), ..fleet.part("beside") };
+    let store = Some(fleet.gateway.store.clone().into());
+    let part = WorkerPart { shared: store, beside: Some(fleet.gateway_process()), ..fleet.part("beside") };
     fleet.worker(&part);
     let job = fleet.submit(40, 1);
     until("the job is under way", || fleet.done(job) > 5);
     let filler = fleet.seen_by_gateway(&disk(fleet.folder.path()).join("filler"));
     fill(&filler);
     until("an upload is refused", || is_refused(fleet.client.input(&[&b"PHin"[..], &[7; 1 << 20]].concat())));
-    // Longer than it takes to fail three times.
-    let fails_by = fleet.client.attempts(job, phalanx_api::TaskId(phalanx_plan::Position::Execute));
-    drop(fails_by);
-    std::thread::sleep(std::time::Duration::from_secs(5));
-    assert_ne!(fleet.job(job).state, JobState::Failed, "{:?}", fleet.job(job).failure);
+    // Long enough for a task to fail as often as it may.
+    let end = Instant::now() + Duration::from_secs(4);
+    while Instant::now() < end {
+        let view = fleet.job(job);
+        assert!(!view.state.is_over(), "{:?}: {:?}", view.failed_task, view.failure);
+        thread::sleep(Duration::from_millis(100));
+    }
     fs::remove_file(filler).unwrap();
     fleet.proven(job, 40);
 }

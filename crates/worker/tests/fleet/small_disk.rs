@@ -6,7 +6,7 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::Command,
 };
 
 use serde::{Deserialize, Serialize};
@@ -46,9 +46,20 @@ impl SmallDisk {
     }
 }
 
+/// A command that starts a program which has the disks of another process.
+pub fn command_beside(process: u32, program: &Path) -> Command {
+    let mut command = Command::new("nsenter");
+    command.args(["--target", &process.to_string(), "--mount"]);
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--preserve-credentials"]);
+    }
+    command.arg(program);
+    command
+}
+
 /// A path as a process sees it.
-pub fn seen_by(process: &Child, path: &Path) -> PathBuf {
-    Path::new(&format!("/proc/{}/root", process.id())).join(path.strip_prefix("/").unwrap())
+pub fn seen_by(process: u32, path: &Path) -> PathBuf {
+    Path::new(&format!("/proc/{process}/root")).join(path.strip_prefix("/").unwrap())
 }
 
 /// Writes to a file until nothing more fits on its disk.
