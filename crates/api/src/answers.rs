@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Scope, TaskId};
+use crate::{Scope, TaskId, schema};
 
 /// Asks for failed tasks to run again: `POST /v1/jobs/{job}/requeue`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -44,5 +44,6 @@ pub struct WhoAmI {
 #[serde(deny_unknown_fields)]
 pub struct Leave {
     /// As registered.
+    #[schema(value_type = schema::Name)]
     pub boot: String,
 }

@@ -4,11 +4,13 @@ use phalanx_claim::Digest;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::schema;
+
 /// An artifact that is in the store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Stored {
     /// Its name: BLAKE3 of its bytes.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::DigestText)]
     pub digest: Digest,
     /// How many bytes it has.
     pub bytes: u64,

@@ -3,13 +3,16 @@
 use std::{fmt, str::FromStr};
 
 use phalanx_claim::Digest;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::schema;
+
 /// Names a job. Sorts by the time at which it was made (UUID version 7).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, ToSchema)]
 #[serde(transparent)]
+#[schema(pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 pub struct JobId(Uuid);
 
 impl JobId {
@@ -47,6 +50,14 @@ impl FromStr for JobId {
             return Err(ParseJobIdError);
         }
         Uuid::parse_str(text).map(Self).map_err(|_| ParseJobIdError)
+    }
+}
+
+impl<'de> Deserialize<'de> for JobId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let job: Self = text.parse().map_err(de::Error::custom)?;
+        if job.to_string() == text { Ok(job) } else { Err(de::Error::custom(ParseJobIdError)) }
     }
 }
 
@@ -92,16 +103,18 @@ impl JobState {
 #[serde(deny_unknown_fields)]
 pub struct NewJob {
     /// The ELF, as `POST /v1/programs` named it.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::DigestText)]
     pub program: Digest,
     /// The guest's input, as `POST /v1/inputs` named it.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::DigestText)]
     pub input: Digest,
     /// More runs first; from -100 to 100.
     #[serde(default)]
+    #[schema(minimum = -100, maximum = 100)]
     pub priority: i32,
     /// The job fails when it is not done so many milliseconds after it came.
     #[serde(default)]
+    #[schema(minimum = 1)]
     pub deadline_after_ms: Option<u64>,
     /// Limits of the execution.
     #[serde(default)]
@@ -113,8 +126,10 @@ pub struct NewJob {
 #[serde(deny_unknown_fields, default)]
 pub struct JobLimits {
     /// The job fails when the guest has not ended after so many instructions; absent: 10,000,000,000.
+    #[schema(minimum = 1)]
     pub cycles_max: Option<u64>,
     /// Segments end after so many instructions; absent: what suits the workers.
+    #[schema(minimum = 1)]
     pub segment_cycles: Option<u64>,
 }
 
@@ -139,10 +154,10 @@ pub struct JobView {
     /// How it stands.
     pub state: JobState,
     /// The ELF.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::DigestText)]
     pub program: Digest,
     /// The guest's input.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::DigestText)]
     pub input: Digest,
     /// More runs first.
     pub priority: i32,
@@ -151,7 +166,7 @@ pub struct JobView {
     /// Of a failed job: why.
     pub failure: Option<String>,
     /// Of a done job: the receipt.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::DigestText>)]
     pub receipt: Option<Digest>,
     /// Instructions, once it is executed.
     pub cycles: Option<u64>,
@@ -229,5 +244,6 @@ pub struct JobQuery {
     /// Only those that came before this one.
     pub before: Option<JobId>,
     /// How many at most, from 1 to 500; absent: 50.
+    #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u32>,
 }

@@ -13,6 +13,7 @@ mod artifact;
 mod error;
 mod job;
 mod queue;
+pub mod schema;
 mod task;
 mod tenant;
 mod token;

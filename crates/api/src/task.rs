@@ -10,7 +10,7 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema, Type},
 };
 
-use crate::JobId;
+use crate::{JobId, schema};
 
 /// Where a task stands in its job, as one word that fits a URL: `execute`, `prove-7`, `fold-2.0`, `seal`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -75,7 +75,7 @@ impl PartialSchema for TaskId {
         let text = ObjectBuilder::new()
             .schema_type(Type::String)
             .description(Some("Where a task stands in its job: execute, prove-7, fold-2.0 or seal."))
-            .pattern(Some(r"^(execute|seal|prove-\d+|fold-\d+\.\d+)$"));
+            .pattern(Some(r"^(execute|seal|prove-(0|[1-9][0-9]{0,8})|fold-(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8}))$"));
         text.build().into()
     }
 }
@@ -123,7 +123,7 @@ pub struct TaskView {
     /// Where it stands in its job.
     pub task: TaskId,
     /// Its kind.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::TaskKindName)]
     pub kind: TaskKind,
     /// How it stands.
     pub state: TaskState,
@@ -140,7 +140,7 @@ pub struct TaskView {
     /// Instructions of its segment or, of an execution, done so far.
     pub cycles: Option<u64>,
     /// What it made.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::DigestText>)]
     pub output: Option<Digest>,
     /// Whether its result was found instead of made.
     pub is_reused: bool,

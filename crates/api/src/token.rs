@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::schema;
+
 /// What a token allows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -52,12 +54,15 @@ pub struct NewToken {
     /// What it allows.
     pub scope: Scope,
     /// For whom. A worker serves every tenant, whoever it is for.
+    #[schema(value_type = schema::Name)]
     pub tenant: String,
     /// For people: what it is for.
     #[serde(default)]
+    #[schema(max_length = 1024)]
     pub note: String,
     /// It is valid for so many milliseconds; absent: until it is revoked.
     #[serde(default)]
+    #[schema(minimum = 1)]
     pub expires_after_ms: Option<u64>,
 }
 

@@ -5,29 +5,34 @@ use phalanx_plan::{ExecuteParams, TaskKind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{JobId, TaskId};
+use crate::{JobId, TaskId, schema};
 
 /// A worker comes: `POST /v1/workers`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewWorker {
     /// Its name. One that comes again under its name gives back what it held before.
+    #[schema(value_type = schema::Name)]
     pub name: String,
     /// Changes with every start of the process.
+    #[schema(value_type = schema::Name)]
     pub boot: String,
     /// The version of its program.
+    #[schema(value_type = schema::Label)]
     pub version: String,
     /// Its engine: name, version and digest of the verifying key.
-    #[schema(value_type = Object)]
+    #[schema(value_type = schema::Engine)]
     pub engine: EngineId,
     /// Kinds of tasks that it runs.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::TaskKindName>, min_items = 1)]
     pub kinds: Vec<TaskKind>,
     /// RAM for tasks, beyond what the engine holds.
     pub ram_bytes: u64,
     /// Threads that compute at once.
+    #[schema(minimum = 1)]
     pub cores: u32,
     /// Tasks at once.
+    #[schema(minimum = 1)]
     pub slots: u32,
 }
 
@@ -47,9 +52,10 @@ pub struct Registered {
 #[serde(deny_unknown_fields)]
 pub struct Claim {
     /// As registered; another process of the same name took over if it differs.
+    #[schema(value_type = schema::Name)]
     pub boot: String,
     /// Kinds that are wanted now.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::TaskKindName>)]
     pub kinds: Vec<TaskKind>,
     /// RAM that is left.
     pub ram_bytes: u64,
@@ -67,7 +73,7 @@ pub struct Assignment {
     /// What to do.
     pub spec: TaskSpec,
     /// The artifacts that it takes, in order.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::DigestText>)]
     pub inputs: Vec<Digest>,
     /// What it will need, as predicted.
     pub ram_bytes: u64,
@@ -125,8 +131,10 @@ pub struct ExecuteSpec {
 #[serde(deny_unknown_fields)]
 pub struct Cut {
     /// After this many instructions at the latest.
+    #[schema(minimum = 1)]
     pub segment_cycles_max: u64,
     /// Before proving would need more than this many bytes.
+    #[schema(minimum = 1)]
     pub segment_bytes_max: u64,
 }
 
@@ -173,6 +181,7 @@ pub struct Announce {
     /// The execution.
     pub held: Held,
     /// Children before parents, 256 at most. Those that are there already must be the same.
+    #[schema(max_items = 256)]
     pub tasks: Vec<NewTask>,
     /// Once the execution has ended.
     #[serde(default)]
@@ -188,6 +197,7 @@ pub struct NewTask {
     /// What it is.
     pub spec: TaskSpec,
     /// What it takes, in order; 64 at most.
+    #[schema(max_items = 64)]
     pub inputs: Vec<Input>,
     /// What it will need, as the engine predicts.
     pub ram_bytes: u64,
@@ -200,7 +210,7 @@ pub enum Input {
     /// An artifact that is there.
     Artifact {
         /// Its name.
-        #[schema(value_type = String)]
+        #[schema(value_type = schema::DigestText)]
         digest: Digest,
     },
     /// The result of another task of the job.
@@ -234,6 +244,7 @@ pub struct Announced {
 #[serde(deny_unknown_fields)]
 pub struct Beat {
     /// As registered.
+    #[schema(value_type = schema::Name)]
     pub boot: String,
     /// What it runs, with the instructions executed so far where that is known.
     pub running: Vec<Running>,
@@ -272,7 +283,7 @@ pub struct Complete {
     /// Which.
     pub held: Held,
     /// The artifact.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::DigestText)]
     pub output: Digest,
     /// CPU time that it took.
     #[serde(default)]
@@ -286,7 +297,7 @@ pub struct Complete {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Completed {
     /// The artifact recorded first for this task's key.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::DigestText)]
     pub output: Digest,
 }
 
@@ -315,7 +326,7 @@ pub enum Verdict {
     /// An input is gone or corrupt: the task that made it runs again first.
     InputLost {
         /// Which artifact.
-        #[schema(value_type = String)]
+        #[schema(value_type = schema::DigestText)]
         digest: Digest,
     },
     /// The worker shuts down; nothing is wrong.
@@ -327,7 +338,7 @@ pub enum Verdict {
 #[serde(deny_unknown_fields)]
 pub struct LookUp {
     /// The task key.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::DigestText)]
     pub key: Digest,
 }
 
@@ -335,7 +346,7 @@ pub struct LookUp {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LookedUp {
     /// The artifact, if there is one and it is in the store.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::DigestText>)]
     pub output: Option<Digest>,
 }
 
@@ -377,7 +388,7 @@ pub struct WorkerView {
     /// Its engine, as text.
     pub engine: String,
     /// Kinds of tasks that it runs.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::TaskKindName>)]
     pub kinds: Vec<TaskKind>,
     /// RAM for tasks.
     pub ram_bytes: u64,

@@ -10,8 +10,8 @@ pub(crate) const ANNOUNCE_BYTES_MAX: usize = 4 << 20;
 pub(crate) const NAME_BYTES_MAX: usize = 128;
 /// Bytes of an idempotency key.
 pub(crate) const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
-/// Bytes of a token's note.
-pub(crate) const NOTE_BYTES_MAX: usize = 1024;
+/// Characters of a token's note.
+pub(crate) const NOTE_CHARS_MAX: usize = 1024;
 /// Bytes of an ELF.
 pub(crate) const PROGRAM_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of a guest's input.

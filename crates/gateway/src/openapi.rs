@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Router;
 use phalanx_api::ErrorBody;
+use serde_json::Value;
 use utoipa::{
     IntoResponses, Modify, OpenApi, ToSchema,
     openapi::{
@@ -69,6 +70,25 @@ impl Modify for Bearer {
             .description(Some("`phx_…`, as `phalanx token create` makes it"));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
+    }
+}
+
+/// Says how large integers without a sign may be: of their formats not every reader knows more than the name.
+pub(crate) fn bound_integers(value: &mut Value) {
+    let max = match value.get("format").and_then(Value::as_str) {
+        Some("uint32") => Some(u64::from(u32::MAX)),
+        Some("uint64") => Some(u64::MAX),
+        _ => None,
+    };
+    match value {
+        Value::Object(fields) => {
+            if let Some(max) = max {
+                fields.entry("maximum").or_insert(max.into());
+            }
+            fields.values_mut().for_each(bound_integers);
+        }
+        Value::Array(values) => values.iter_mut().for_each(bound_integers),
+        _ => {}
     }
 }
 

@@ -6,7 +6,10 @@ use axum::{
     http::{HeaderMap, Method},
     response::Response,
 };
-use phalanx_api::{ArtifactPlace, ErrorCode, Form, Place, Scope, Stored, Transfer};
+use phalanx_api::{
+    ArtifactPlace, ErrorCode, Form, Place, Scope, Stored, Transfer,
+    schema::{ArtifactKindName, Binary, DigestText},
+};
 use phalanx_claim::{ArtifactKind, Digest};
 use phalanx_store::ARTIFACT_BYTES_MAX;
 use serde::Deserialize;
@@ -48,7 +51,7 @@ pub(crate) struct PutQuery {
     #[param(inline, required = false)]
     form: Form,
     /// What raw bytes are: program, stdin, pages, segment, execution, proof or receipt.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<ArtifactKindName>)]
     kind: Option<ArtifactKind>,
 }
 
@@ -56,7 +59,7 @@ pub(crate) struct PutQuery {
 #[utoipa::path(
     get, path = "/v1/artifacts/{digest}", operation_id = "artifact", tag = "artifacts",
     params(
-        ("digest" = String, Path), FormQuery,
+        ("digest" = DigestText, Path), FormQuery,
         ("Range" = Option<String>, Header, description = "One range of bytes.")
     ),
     responses(
@@ -83,7 +86,7 @@ pub(crate) async fn get(
 /// Whether an artifact is there, and how long it is.
 #[utoipa::path(
     head, path = "/v1/artifacts/{digest}", operation_id = "has_artifact", tag = "artifacts",
-    params(("digest" = String, Path), FormQuery),
+    params(("digest" = DigestText, Path), FormQuery),
     responses((status = 200, description = "It is there."), Refusals),
     security(("token" = []))
 )]
@@ -108,8 +111,8 @@ async fn check_may_read(state: &All, caller: &Caller, digest: Digest) -> Answer<
 /// Stores an artifact under its digest. A client stores programs and inputs only.
 #[utoipa::path(
     put, path = "/v1/artifacts/{digest}", operation_id = "put_artifact", tag = "artifacts",
-    params(("digest" = String, Path), PutQuery),
-    request_body(content_type = "application/octet-stream", description = "The bytes, in the form that is said."),
+    params(("digest" = DigestText, Path), PutQuery),
+    request_body(content = Binary, content_type = "application/octet-stream", description = "The bytes, in the form that is said."),
     responses((status = 200, body = Stored, description = "It is in the store."), Refusals),
     security(("token" = []))
 )]
@@ -146,7 +149,7 @@ pub(crate) async fn put(
 /// Where an artifact can be transferred in its stored form without passing the gateway, if the store signs URLs.
 #[utoipa::path(
     post, path = "/v1/artifacts/{digest}/place", operation_id = "place", tag = "artifacts",
-    params(("digest" = String, Path)), request_body = Place,
+    params(("digest" = DigestText, Path)), request_body = Place,
     responses((status = 200, body = ArtifactPlace, description = "A URL, or none."), Refusals),
     security(("token" = []))
 )]

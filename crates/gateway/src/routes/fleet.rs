@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use axum::{Json, extract::State, http::StatusCode};
-use phalanx_api::{JobId, QueueView, StatsView, WorkerState, WorkerView};
+use phalanx_api::{JobId, QueueView, StatsView, WorkerState, WorkerView, schema::Name};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -45,7 +45,7 @@ pub(crate) async fn workers(Anyone(caller): Anyone, State(shared): State<Shared>
 /// Lets a worker finish what it has and gives it no more.
 #[utoipa::path(
     post, path = "/v1/workers/{name}/drain", operation_id = "drain", tag = "fleet",
-    params(("name" = String, Path, description = "The worker.")),
+    params(("name" = Name, Path, description = "The worker.")),
     responses((status = 204, description = "It gets no more tasks."), Refusals),
     security(("token" = []))
 )]
@@ -56,7 +56,7 @@ pub(crate) async fn drain(_: Admin, State(shared): State<Shared>, NameAt(name): 
 /// Gives tasks to a worker again that was drained or quarantined, and forgets its bad proofs.
 #[utoipa::path(
     post, path = "/v1/workers/{name}/resume", operation_id = "resume", tag = "fleet",
-    params(("name" = String, Path, description = "The worker.")),
+    params(("name" = Name, Path, description = "The worker.")),
     responses((status = 204, description = "It gets tasks again."), Refusals),
     security(("token" = []))
 )]
@@ -88,6 +88,7 @@ pub(crate) async fn queue(_: Anyone, State(shared): State<Shared>) -> Answer<Jso
 #[into_params(parameter_in = Query)]
 pub(crate) struct StatsQuery {
     /// Over jobs that ended in the last so many milliseconds; absent: one day.
+    #[param(minimum = 1, maximum = 31_622_400_000_u64)]
     window_ms: Option<u64>,
 }
 

@@ -30,7 +30,7 @@ use crate::{
 /// Queues a job. An identical request that is done or under way is found instead of made again.
 #[utoipa::path(
     post, path = "/v1/jobs", operation_id = "submit", tag = "jobs", request_body = NewJob,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Up to 128 visible ASCII characters; the same key and request again give the same job.")),
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,128}$", description = "Up to 128 visible ASCII characters; the same key and request again give the same job.")),
     responses(
         (status = 201, body = Submitted, description = "It is queued."),
         (status = 200, body = Submitted, description = "It was there before."),

@@ -24,6 +24,7 @@ pub(crate) struct TaskQuery {
     /// Only those behind this one.
     after: Option<TaskId>,
     /// How many at most, from 1 to 500; absent: 500.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u32>,
 }
 

@@ -1,7 +1,7 @@
 //! Tenants and what each may take.
 
 use axum::{Json, extract::State, http::StatusCode};
-use phalanx_api::{TenantLimits, TenantView};
+use phalanx_api::{TenantLimits, TenantView, schema::Name};
 
 use crate::{
     auth::Admin,
@@ -24,7 +24,7 @@ pub(crate) async fn list(_: Admin, State(shared): State<Shared>) -> Answer<Json<
 /// Says what a tenant may take.
 #[utoipa::path(
     put, path = "/v1/tenants/{name}", operation_id = "set_tenant", tag = "tenants",
-    params(("name" = String, Path, description = "The tenant.")), request_body = TenantLimits,
+    params(("name" = Name, Path, description = "The tenant.")), request_body = TenantLimits,
     responses((status = 204, description = "It counts from now on."), Refusals),
     security(("token" = []))
 )]

@@ -1,13 +1,13 @@
 //! Tokens, and who one is.
 
 use axum::{Json, extract::State, http::StatusCode};
-use phalanx_api::{NewToken, TokenMade, TokenView, WhoAmI};
+use phalanx_api::{NewToken, TokenMade, TokenView, WhoAmI, schema::Name};
 
 use crate::{
     auth::{Admin, Anyone, new_secret, secret_hash},
     extract::{Given, NameAt, check_name, quoted},
     failure::{Answer, Refused},
-    limits::NOTE_BYTES_MAX,
+    limits::NOTE_CHARS_MAX,
     openapi::Refusals,
     state::Shared,
 };
@@ -34,12 +34,14 @@ pub(crate) async fn create(
     Given(token): Given<NewToken>,
 ) -> Answer<(StatusCode, Json<TokenMade>)> {
     check_name("tenant", &token.tenant)?;
-    if token.note.len() > NOTE_BYTES_MAX {
-        return Err(Refused::bad_request(format!("the note is longer than {NOTE_BYTES_MAX} bytes")));
+    if token.note.chars().count() > NOTE_CHARS_MAX {
+        return Err(Refused::bad_request(format!("the note is longer than {NOTE_CHARS_MAX} characters")));
     }
     if token.expires_after_ms == Some(0) {
         return Err(Refused::bad_request("expires_after_ms is 0, at least 1 is needed"));
     }
+    // PostgreSQL's texts hold everything but this one character.
+    let token = NewToken { note: token.note.replace('\0', "␀"), ..token };
     let secret = new_secret().map_err(Refused::internal)?;
     let token = shared.queue.create_token(&secret_hash(&secret), &token).await?;
     Ok((StatusCode::CREATED, Json(TokenMade { token, secret })))
@@ -58,7 +60,7 @@ pub(crate) async fn list(_: Admin, State(shared): State<Shared>) -> Answer<Json<
 /// Revokes a token. Other gateways notice within five seconds.
 #[utoipa::path(
     delete, path = "/v1/tokens/{name}", operation_id = "revoke_token", tag = "tokens",
-    params(("name" = String, Path, description = "The token's id.")),
+    params(("name" = Name, Path, description = "The token's id.")),
     responses((status = 204, description = "It is revoked."), Refusals),
     security(("token" = []))
 )]

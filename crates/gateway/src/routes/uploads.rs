@@ -4,7 +4,7 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use phalanx_api::{ErrorCode, Stored};
+use phalanx_api::{ErrorCode, Stored, schema::Binary};
 use phalanx_claim::ArtifactKind;
 
 use crate::{
@@ -25,7 +25,7 @@ const INPUT_MAGIC: &[u8] = b"PHin";
 /// Stores a program: an RV32IM ELF of at most 64 MiB.
 #[utoipa::path(
     post, path = "/v1/programs", operation_id = "program", tag = "jobs",
-    request_body(content_type = "application/octet-stream", description = "The ELF."),
+    request_body(content = Binary, content_type = "application/octet-stream", description = "The ELF."),
     responses((status = 200, body = Stored, description = "It is in the store."), Refusals),
     security(("token" = []))
 )]
@@ -37,7 +37,7 @@ pub(crate) async fn program(_: Client, State(shared): State<Shared>, request: Re
 /// Stores a guest's input, as `phalanx` encodes it, of at most 600 MiB.
 #[utoipa::path(
     post, path = "/v1/inputs", operation_id = "input", tag = "jobs",
-    request_body(content_type = "application/octet-stream", description = "The encoded input; it begins with `PHin`."),
+    request_body(content = Binary, content_type = "application/octet-stream", description = "The encoded input; it begins with `PHin`."),
     responses((status = 200, body = Stored, description = "It is in the store."), Refusals),
     security(("token" = []))
 )]

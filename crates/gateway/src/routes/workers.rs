@@ -11,6 +11,7 @@ use axum::{
 use phalanx_api::{
     Announce, Announced, Assignment, Beat, BeatAnswer, Claim, Complete, Completed, Fail, Input, Leave, LookUp,
     LookedUp, NewWorker, Registered, Settle, Settled,
+    schema::{LABEL_CHARS_MAX, Name},
 };
 use phalanx_claim::Digest;
 use phalanx_queue::task::LEASE_MS;
@@ -26,9 +27,6 @@ use crate::{
     pins,
     state::Shared,
 };
-
-/// Longest text that a worker says of itself, in bytes.
-const TEXT_BYTES_MAX: usize = 256;
 
 /// A worker comes, or comes again. One that was started again gives back what it held before.
 #[utoipa::path(
@@ -46,8 +44,8 @@ pub(crate) async fn register(
     for (what, text) in
         [("version", &worker.version), ("engine.name", &worker.engine.name), ("engine.version", &worker.engine.version)]
     {
-        if text.is_empty() || text.len() > TEXT_BYTES_MAX || text.contains(char::is_control) {
-            let message = format!("{what} is not one line of 1 to {TEXT_BYTES_MAX} bytes");
+        if text.is_empty() || text.chars().count() > LABEL_CHARS_MAX || text.contains(char::is_control) {
+            let message = format!("{what} is not one line of 1 to {LABEL_CHARS_MAX} characters");
             return Err(Refused::bad_request(message));
         }
     }
@@ -64,7 +62,7 @@ pub(crate) async fn register(
 /// Takes a task, waiting for one at most 30 s.
 #[utoipa::path(
     post, path = "/v1/workers/{name}/claim", operation_id = "claim", tag = "workers",
-    params(("name" = String, Path, description = "The worker.")), request_body = Claim,
+    params(("name" = Name, Path, description = "The worker.")), request_body = Claim,
     responses(
         (status = 200, body = Assignment, description = "A task."),
         (status = 204, description = "There was none."),
@@ -89,7 +87,7 @@ pub(crate) async fn claim(
 /// The worker lives, and so do the tasks that it names.
 #[utoipa::path(
     post, path = "/v1/workers/{name}/beat", operation_id = "beat", tag = "workers",
-    params(("name" = String, Path, description = "The worker.")), request_body = Beat,
+    params(("name" = Name, Path, description = "The worker.")), request_body = Beat,
     responses((status = 200, body = BeatAnswer, description = "What to stop."), Refusals),
     security(("token" = []))
 )]
@@ -106,7 +104,7 @@ pub(crate) async fn beat(
 /// Chooses where the segments of an execution end. The first choice counts for all starts of it.
 #[utoipa::path(
     post, path = "/v1/workers/{name}/settle", operation_id = "settle", tag = "workers",
-    params(("name" = String, Path, description = "The worker.")), request_body = Settle,
+    params(("name" = Name, Path, description = "The worker.")), request_body = Settle,
     responses((status = 200, body = Settled, description = "The choice that counts."), Refusals),
     security(("token" = []))
 )]
@@ -125,7 +123,7 @@ pub(crate) async fn settle(
 /// Adds tasks to a job while its execution runs.
 #[utoipa::path(
     post, path = "/v1/workers/{name}/announce", operation_id = "announce", tag = "workers",
-    params(("name" = String, Path, description = "The worker.")), request_body = Announce,
+    params(("name" = Name, Path, description = "The worker.")), request_body = Announce,
     responses((status = 200, body = Announced, description = "How much of the job is not done."), Refusals),
     security(("token" = []))
 )]
@@ -148,7 +146,7 @@ pub(crate) async fn announce(
 /// Records the result of a task. Its bytes must be in the store; a receipt must verify.
 #[utoipa::path(
     post, path = "/v1/workers/{name}/complete", operation_id = "complete", tag = "workers",
-    params(("name" = String, Path, description = "The worker.")), request_body = Complete,
+    params(("name" = Name, Path, description = "The worker.")), request_body = Complete,
     responses((status = 200, body = Completed, description = "The result that counts."), Refusals),
     security(("token" = []))
 )]
@@ -164,7 +162,7 @@ pub(crate) async fn complete(
 /// Says that a start of a task left no result.
 #[utoipa::path(
     post, path = "/v1/workers/{name}/fail", operation_id = "fail", tag = "workers",
-    params(("name" = String, Path, description = "The worker.")), request_body = Fail,
+    params(("name" = Name, Path, description = "The worker.")), request_body = Fail,
     responses((status = 204, description = "It is recorded."), Refusals),
     security(("token" = []))
 )]
@@ -184,7 +182,7 @@ pub(crate) async fn fail(
 /// The recorded result of a task key.
 #[utoipa::path(
     post, path = "/v1/workers/{name}/look_up", operation_id = "look_up", tag = "workers",
-    params(("name" = String, Path, description = "The worker.")), request_body = LookUp,
+    params(("name" = Name, Path, description = "The worker.")), request_body = LookUp,
     responses((status = 200, body = LookedUp, description = "The result, if it is intact."), Refusals),
     security(("token" = []))
 )]
@@ -202,7 +200,7 @@ pub(crate) async fn look_up(
 /// A worker goes. What it holds is given to others at once.
 #[utoipa::path(
     post, path = "/v1/workers/{name}/leave", operation_id = "leave", tag = "workers",
-    params(("name" = String, Path, description = "The worker.")), request_body = Leave,
+    params(("name" = Name, Path, description = "The worker.")), request_body = Leave,
     responses((status = 204, description = "It is gone."), Refusals),
     security(("token" = []))
 )]
