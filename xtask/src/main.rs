@@ -12,6 +12,7 @@ mod docs;
 mod fuzz;
 mod guests;
 mod links;
+mod schema;
 mod servers;
 mod test;
 mod tools;

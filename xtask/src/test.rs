@@ -17,7 +17,7 @@ use clap::Args;
 use crate::{
     build::{PACKAGES, phalanx},
     command::{cargo, command, run as run_shown, run_reading, shown, target_dir, xtask},
-    dashboard, servers,
+    dashboard, schema, servers,
     tools::{CARGO_DENY, TYPOS},
 };
 
@@ -42,7 +42,7 @@ struct Counts {
     failed: u64,
 }
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step { name: "fmt", what: "formatting", run: fmt },
     Step { name: "tidy", what: "crate graph, tidiness and xtask's own tests", run: tidy },
     Step { name: "links", what: "links between the pages of the documentation", run: |_| call(&["docs"]) },
@@ -52,6 +52,7 @@ const STEPS: [Step; 13] = [
     Step { name: "doc", what: "API documentation", run: doc },
     Step { name: "tests", what: "every test of the workspace", run: tests },
     Step { name: "dashboard", what: "the dashboard in a browser", run: dashboard_page },
+    Step { name: "schema", what: "the gateway against its OpenAPI document", run: schema_of_api },
     Step { name: "guests", what: "committed guests are what their sources give", run: guests },
     Step { name: "demo", what: "the demo", run: demo },
     Step { name: "docs", what: "commands in the documentation", run: docs },
@@ -159,6 +160,13 @@ fn dashboard_page(_: &mut Counts) -> Result<Outcome> {
     match dashboard::missing() {
         Some(what) => Ok(Outcome::Skipped(what)),
         None => dashboard::run().map(|()| Outcome::Passed),
+    }
+}
+
+fn schema_of_api(_: &mut Counts) -> Result<Outcome> {
+    match schema::missing() {
+        Some(what) => Ok(Outcome::Skipped(what)),
+        None => schema::run().map(|()| Outcome::Passed),
     }
 }
 

@@ -26,6 +26,9 @@ pub const CARGO_DENY: Tool =
     Tool { package: "cargo-deny", version: "0.20.2", binary: "cargo-deny", from: Registry::Crates };
 /// Spelling.
 pub const TYPOS: Tool = Tool { package: "typos", version: "1.52.0", binary: "typos", from: Registry::PyPi };
+/// Requests made from the API's document.
+pub const SCHEMATHESIS: Tool =
+    Tool { package: "schemathesis", version: "4.32.5", binary: "schemathesis", from: Registry::PyPi };
 
 impl Tool {
     /// Where the program is; builds it if it is not there.

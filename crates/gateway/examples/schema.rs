@@ -1,4 +1,4 @@
-//! A gateway for the test of the API's document: one job is done, one runs, one waits, and there is a worker.
+//! A gateway for the test of the API's document: one job is done, one runs, one waits, and there are two workers, `w1` and `w2`.
 //!
 //! Out: a line of JSON on stdout with its URL, tokens of each scope and the names of what is there, once it listens. It ends when
 //! its standard input does.
@@ -23,6 +23,7 @@ fn main() -> std::io::Result<()> {
         (new["input"].clone(), submitted["job"].clone())
     };
     let fleet = Worker::new(&server, Some(&worker), "w1");
+    Worker::new(&server, Some(&worker), "w2");
     let (input, done) = submit("done");
     fleet.job("done");
     let (_, running) = submit("running");
@@ -34,7 +35,8 @@ fn main() -> std::io::Result<()> {
         "{}",
         json!({
             "url": format!("http://{}", server.address), "admin": admin, "client": client, "worker": worker,
-            "done": done, "running": running, "queued": queued, "name": fleet.name, "boot": fleet.boot,
+            "done": done, "running": running, "queued": queued,
+            "name": fleet.name, "boot": fleet.boot,
             "program": phalanx_claim::Digest::of(&program()), "input": input, "receipt": receipt,
         })
     );

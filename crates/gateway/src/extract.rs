@@ -124,6 +124,10 @@ impl<T: DeserializeOwned, const MAX: usize> FromRequest<Shared> for Given<T, MAX
     async fn from_request(request: Request, shared: &Shared) -> Answer<Self> {
         check_content_type(request.headers(), "application/json")?;
         let bytes = receive::whole(request, MAX, shared.limits.chunk_wait).await?;
+        // serde also reads the fields of an object from an array, in their order. That is nobody's contract.
+        if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+            return Err(Refused::bad_request("the body is an array, an object is expected here"));
+        }
         // serde_json names line and column, and does not repeat more than a word of what it read.
         let given = serde_json::from_slice(&bytes)
             .map_err(|error| Refused::bad_request(format!("the body is not what is expected here: {error}")))?;

@@ -73,8 +73,9 @@ impl Modify for Bearer {
     }
 }
 
-/// Says how large integers without a sign may be: of their formats not every reader knows more than the name.
-pub(crate) fn bound_integers(value: &mut Value) {
+/// Says what holds everywhere and the derived schemas leave out: how large integers without a sign may be, for readers who do
+/// not know their formats, and that a variant is named by one field and no other.
+pub(crate) fn complete(value: &mut Value) {
     let max = match value.get("format").and_then(Value::as_str) {
         Some("uint32") => Some(u64::from(u32::MAX)),
         Some("uint64") => Some(u64::MAX),
@@ -85,9 +86,16 @@ pub(crate) fn bound_integers(value: &mut Value) {
             if let Some(max) = max {
                 fields.entry("maximum").or_insert(max.into());
             }
-            fields.values_mut().for_each(bound_integers);
+            for variant in fields.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
+                let is_named =
+                    variant.pointer("/required").and_then(Value::as_array).is_some_and(|names| names.len() == 1);
+                if let (true, Some(fields)) = (is_named, variant.as_object_mut()) {
+                    fields.entry("additionalProperties").or_insert(false.into());
+                }
+            }
+            fields.values_mut().for_each(complete);
         }
-        Value::Array(values) => values.iter_mut().for_each(bound_integers),
+        Value::Array(values) => values.iter_mut().for_each(complete),
         _ => {}
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn described() -> (Router<Shared>, String) {
     let (routes, document) = openapi::routes();
     // The document is made of literals; a test reads it.
     let mut document = serde_json::to_value(document).unwrap_or_default();
-    openapi::bound_integers(&mut document);
+    openapi::complete(&mut document);
     (routes, document.to_string())
 }
 

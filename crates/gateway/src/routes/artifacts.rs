@@ -51,7 +51,7 @@ pub(crate) struct PutQuery {
     #[param(inline, required = false)]
     form: Form,
     /// What raw bytes are: program, stdin, pages, segment, execution, proof or receipt.
-    #[param(value_type = Option<ArtifactKindName>)]
+    #[param(inline, value_type = Option<ArtifactKindName>)]
     kind: Option<ArtifactKind>,
 }
 

@@ -23,9 +23,11 @@ fn json_that_is_not_what_is_expected_is_a_bad_request() {
     let nested = with(job.clone(), "limits", json!({ "cycles": 1 })).to_string();
     let wrong = with(job.clone(), "priority", json!("high")).to_string();
     let digest = with(job.clone(), "program", json!("00")).to_string();
-    let large = with(job, "deadline_after_ms", json!(1e300)).to_string();
+    let large = with(job.clone(), "deadline_after_ms", json!(1e300)).to_string();
     let deep = "[".repeat(100_000);
-    let bodies: [&[u8]; 10] = [
+    // In the order of the fields.
+    let array = json!([job["program"], job["input"], 0, null, {}]).to_string();
+    let bodies: [&[u8]; 11] = [
         b"",
         b"{",
         b"null",
@@ -36,6 +38,7 @@ fn json_that_is_not_what_is_expected_is_a_bad_request() {
         digest.as_bytes(),
         large.as_bytes(),
         deep.as_bytes(),
+        array.as_bytes(),
     ];
     for body in bodies {
         post(body).refused(ErrorCode::BadRequest);
