@@ -76,21 +76,22 @@ impl Modify for Bearer {
 /// Says what holds everywhere and the derived schemas leave out: how large integers without a sign may be, for readers who do
 /// not know their formats, and that a variant is named by one field and no other.
 pub(crate) fn complete(value: &mut Value) {
-    let max = match value.get("format").and_then(Value::as_str) {
-        Some("uint32") => Some(u64::from(u32::MAX)),
-        Some("uint64") => Some(u64::MAX),
+    // utoipa writes these names with a hyphen; the registry of formats has none.
+    let unsigned = match value.get("format").and_then(Value::as_str) {
+        Some("u-int32") => Some(("uint32", u64::from(u32::MAX))),
+        Some("u-int64") => Some(("uint64", u64::MAX)),
         _ => None,
     };
     match value {
         Value::Object(fields) => {
-            if let Some(max) = max {
+            if let Some((format, max)) = unsigned {
+                fields.insert("format".to_owned(), format.into());
                 fields.entry("maximum").or_insert(max.into());
             }
             for variant in fields.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
-                let is_named =
-                    variant.pointer("/required").and_then(Value::as_array).is_some_and(|names| names.len() == 1);
-                if let (true, Some(fields)) = (is_named, variant.as_object_mut()) {
-                    fields.entry("additionalProperties").or_insert(false.into());
+                let required = variant.get("required").and_then(Value::as_array).map(Vec::len);
+                if let (Some(1), Some(variant)) = (required, variant.as_object_mut()) {
+                    variant.entry("additionalProperties").or_insert(false.into());
                 }
             }
             fields.values_mut().for_each(complete);

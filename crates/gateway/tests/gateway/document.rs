@@ -121,6 +121,22 @@ fn every_reference_of_the_document_resolves() {
 }
 
 #[test]
+fn every_integer_without_a_sign_has_its_bounds() {
+    let (server, _directory) = Server::open();
+    let document = document(&server);
+    let schemas = &document["components"]["schemas"];
+    let limits = |schema: &Value| (schema["format"].clone(), schema["minimum"].as_f64(), schema["maximum"].as_u64());
+    let unsigned = |format: &str, min: f64, max: u64| (Value::from(format), Some(min), Some(max));
+    let attempt = &schemas["Held"]["properties"]["attempt"];
+    assert_eq!(limits(attempt), unsigned("uint32", 0.0, u32::MAX.into()));
+    let deadline = &schemas["NewJob"]["properties"]["deadline_after_ms"];
+    assert_eq!(limits(deadline), unsigned("uint64", 1.0, u64::MAX));
+    let parameters = document.pointer("/paths/~1v1~1jobs/get/parameters").and_then(Value::as_array).unwrap();
+    let limit = parameters.iter().find(|parameter| parameter["name"] == "limit").unwrap();
+    assert_eq!(limits(&limit["schema"]), unsigned("uint32", 1.0, 500));
+}
+
+#[test]
 fn every_answer_is_described() {
     let (server, _directory) = Server::open();
     let document = document(&server);
