@@ -150,7 +150,7 @@ fn gateway(part: GatewayPart) {
     });
 }
 
-/// A bucket may be out of order now and then, also when the gateway starts.
+/// Opens a store, which blocks.
 async fn open(place: String, variables: Vec<(String, String)>) -> Store {
     tokio::task::spawn_blocking(move || Store::open_with(&place, variables).unwrap()).await.unwrap()
 }

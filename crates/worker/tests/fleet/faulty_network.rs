@@ -32,12 +32,12 @@ fn worked_through(only: &'static str, faults: &[(Fault, usize)]) {
         let proxy = Proxy::start(&fleet.address(0).to_string());
         let server = format!("http://{}", proxy.address);
         let part = WorkerPart { server, silence_ms_max: 1_000, ..fleet.part("worker") };
-        let job = fleet.submit(30, 1);
+        let job = fleet.submit(16, 1);
         failing_in_turns(&proxy, only, faults, || {
             fleet.worker(&part);
             fleet.over(job);
         });
         assert!(proxy.failed() > 10, "{} calls failed", proxy.failed());
-        fleet.proven(job, 30);
+        fleet.proven(job, 16);
     });
 }

@@ -31,14 +31,14 @@ fn a_job_survives_a_bucket_that_fails() {
         },
         |fleet| {
             let part = WorkerPart { silence_ms_max: 1_000, ..fleet.part("worker") };
-            let job = fleet.submit(10, 1);
+            let job = fleet.submit(6, 1);
             let before = proxy.failed();
             failing_in_turns(&proxy, "", &FAULTS, || {
                 fleet.worker(&part);
                 fleet.over(job);
             });
-            assert!(proxy.failed() > before + 20, "{} connections failed", proxy.failed() - before);
-            fleet.proven(job, 10);
+            assert!(proxy.failed() > before + 10, "{} connections failed", proxy.failed() - before);
+            fleet.proven(job, 6);
         },
     );
 }

@@ -6,7 +6,7 @@ use phalanx_api::NewJob;
 
 use crate::{
     cluster::{Cluster, On, until},
-    full_disk::submit_until_refused,
+    full_disk::{all_there, submit_until_refused},
 };
 
 #[test]
@@ -22,13 +22,6 @@ fn a_full_database_refuses_what_is_new_and_loses_nothing() {
     let accepted = submit_until_refused(&fleet, &jobs);
     assert!(fleet.done(job) >= done);
     fs::remove_file(&fleet.gateway.database_is_full).unwrap();
-    for (at, accepted) in accepted.iter().enumerate() {
-        // The first ones are enough to see that they run.
-        if at < 3 {
-            fleet.proven(*accepted, 1);
-        } else {
-            until("it is cancelled", || fleet.client.cancel(*accepted).is_ok());
-        }
-    }
+    all_there(&fleet, &accepted);
     fleet.proven(job, 60);
 }
