@@ -15,9 +15,10 @@ def whole(value):
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def is_wait(value):
-    """Whether the gateway takes it for a number of milliseconds."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**64
+def short(value):
+    """A wait that is not long. What the gateway does not take for one stays what it is."""
+    is_wait = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**64
+    return min(value, WAIT_MS_MAX) if is_wait else value
 
 
 @schemathesis.hook
@@ -25,14 +26,14 @@ def before_call(context, case, kwargs):
     path = case.operation.path
     if isinstance(case.body, (dict, list)):
         case.body = whole(case.body)
-    # The longest wait is a minute, and absent means that too. What is no number stays what it is.
+    if path.endswith("/claim") and isinstance(case.body, dict) and "wait_ms" in case.body:
+        case.body["wait_ms"] = short(case.body["wait_ms"])
     if path.endswith("/wait"):
-        query = dict(case.query or {})
-        asked = query.get("timeout_ms", 2**63)
-        if is_wait(asked) or isinstance(asked, str) and asked.isascii() and asked.isdigit():
-            case.query = {**query, "timeout_ms": min(int(asked), WAIT_MS_MAX) if int(asked) < 2**64 else asked}
-    if path.endswith("/claim") and isinstance(case.body, dict) and is_wait(case.body.get("wait_ms")):
-        case.body["wait_ms"] = min(case.body["wait_ms"], WAIT_MS_MAX)
-    # Random bytes never begin so; half of them go on to be stored.
-    if path in MAGIC and isinstance(case.body, bytes) and len(case.body) % 2 == 0:
-        case.body = MAGIC[path] + case.body
+        # None means a minute.
+        query = {"timeout_ms": WAIT_MS_MAX, **(case.query or {})}
+        asked = query["timeout_ms"]
+        is_number = isinstance(asked, str) and asked.isascii() and asked.isdigit()
+        case.query = {**query, "timeout_ms": short(int(asked) if is_number else asked)}
+    # Random bytes never begin so.
+    if path in MAGIC and isinstance(case.body, str):
+        case.body = MAGIC[path] + case.body.encode(errors="replace")

@@ -299,6 +299,34 @@ fn workers_that_are_wrong_are_told_so() {
 }
 
 #[test]
+fn texts_are_measured_in_characters_and_hold_no_nul() {
+    let (server, _directory) = Server::open();
+    let create = |note: &str| {
+        let token = json!({ "scope": "client", "tenant": "t", "note": note });
+        server.request("POST", "/v1/tokens").json(&token).send()
+    };
+    create(&"é".repeat(1024)).is(201);
+    create(&"é".repeat(1025)).refused(ErrorCode::BadRequest);
+    // PostgreSQL stores no NUL: it would answer as if the database were away.
+    assert_eq!(create("a\0b").is(201).json()["note"], json!("a␀b"));
+}
+
+#[test]
+fn a_job_has_one_spelling_in_bodies_and_queries_too() {
+    let (server, _directory) = Server::open();
+    Worker::new(&server, None, "w1");
+    let fail = |job: &str| {
+        let body = json!({ "held": { "job": job, "task": "execute", "attempt": 1 }, "verdict": "retry", "detail": "" });
+        server.request("POST", "/v1/workers/w1/fail").json(&body).send()
+    };
+    fail(JOB).refused(ErrorCode::NotFound);
+    for job in [JOB.to_uppercase(), JOB.replace('-', ""), format!("urn:uuid:{JOB}")] {
+        fail(&job).refused(ErrorCode::BadRequest);
+        server.request("GET", &format!("/v1/jobs?before={job}")).send().refused(ErrorCode::BadRequest);
+    }
+}
+
+#[test]
 fn announcements_that_contradict_themselves_are_refused() {
     let (server, _directory) = Server::open();
     server.request("POST", "/v1/jobs").json(&new_job(&server, None, "a")).send().is(201);
