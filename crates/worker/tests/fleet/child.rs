@@ -9,10 +9,11 @@ use std::{
     time::Duration,
 };
 
+use phalanx_api::{NewToken, Scope};
 use phalanx_claim::EngineId;
 use phalanx_client::ClientConfig;
 use phalanx_engine::Engine;
-use phalanx_gateway::{Auth, Config, Gateway, Limits, Listener};
+use phalanx_gateway::{Auth, Config, Gateway, Limits, Listener, secret_hash};
 use phalanx_plan::{Sizing, TaskKind};
 use phalanx_queue::{Database, Queue};
 use phalanx_receipt::Receipt;
@@ -30,6 +31,9 @@ use crate::{
 
 /// Set for a process that plays a part.
 const PART: &str = "PHALANX_TEST_PART";
+
+/// What everybody shows; gateways that more than this machine reaches ask for it.
+pub const TOKEN: &str = "phx_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// What a process does.
 #[derive(Clone, Serialize, Deserialize)]
@@ -62,6 +66,8 @@ pub struct WorkerPart {
     /// How long the gateway, or its store, may say nothing.
     pub silence_ms_max: u64,
     pub name: String,
+    /// The network namespace that it runs in, if not the test's.
+    pub host: Option<String>,
     pub kinds: Vec<TaskKind>,
     pub slots: usize,
     pub cache: PathBuf,
@@ -102,6 +108,11 @@ impl Part {
             Self::Gateway(GatewayPart { disk: Some(disk), .. }) | Self::Worker(WorkerPart { disk: Some(disk), .. }) => {
                 disk.command(&program)
             }
+            Self::Worker(WorkerPart { host: Some(host), .. }) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", host]).arg(&program);
+                command
+            }
             Self::Worker(WorkerPart { beside: Some(process), .. }) => small_disk::command_beside(*process, &program),
             _ => Command::new(program),
         };
@@ -136,12 +147,18 @@ fn gateway(part: GatewayPart) {
         let (times, ahead) = (part.clock_times, part.clock_ahead_ms);
         tokio::spawn(keep_full(database.clone(), part.database_is_full));
         let queue = Queue::new(database.with_clock(&format!("({now} * {times} + {ahead})")));
+        let auth = if part.address.ip().is_loopback() { Auth::Open } else { Auth::Tokens };
+        if auth == Auth::Tokens {
+            let (tenant, note) = ("default".to_owned(), String::new());
+            let token = NewToken { scope: Scope::Admin, tenant, note, expires_after_ms: None };
+            queue.create_token(&secret_hash(TOKEN), &token).await.unwrap();
+        }
         let store = open(part.store, part.store_variables).await;
         let config = Config {
             queue,
             store,
             verify: is_fake,
-            auth: Auth::Open,
+            auth,
             limits: Limits { requests_per_second: 1e6, requests_burst: 1e6, ..Limits::default() },
             dashboard: false,
         };
@@ -199,6 +216,7 @@ fn worker(part: WorkerPart) {
     let config = FleetConfig {
         gateway: ClientConfig {
             silence_max: Duration::from_millis(part.silence_ms_max),
+            token: Some(TOKEN.to_owned()),
             ..ClientConfig::new(part.server)
         },
         name: part.name,

@@ -16,7 +16,7 @@ use phalanx_receipt::Receipt;
 use tempfile::TempDir;
 
 use crate::{
-    child::{GatewayPart, Mischief, Part, WorkerPart},
+    child::{GatewayPart, Mischief, Part, TOKEN, WorkerPart},
     fake, postgres, small_disk,
 };
 
@@ -100,16 +100,16 @@ impl Cluster {
             clock_ahead_ms: 0,
         };
         change(folder.path(), &mut gateway);
-        let client = Client::new(&ClientConfig::new("http://127.0.0.1:9")).unwrap();
+        let client = client_of("http://127.0.0.1:9".into());
         let mut cluster = Self { folder, gateway, gateways: Vec::new(), workers: Vec::new(), client };
         cluster.add_gateway();
-        cluster.client = Client::new(&ClientConfig::new(cluster.server(0))).unwrap();
+        cluster.client = client_of(cluster.server(0));
         cluster
     }
 
     /// Another gateway on the same database and store.
     pub fn add_gateway(&mut self) -> usize {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = TcpListener::bind((self.gateway.address.ip(), 0)).unwrap().local_addr().unwrap();
         self.gateways.push((address, None));
         self.start_gateway(self.gateways.len() - 1);
         self.gateways.len() - 1
@@ -120,7 +120,7 @@ impl Cluster {
         let address = self.gateways[index].0;
         let part = GatewayPart { address, ..self.gateway.clone() };
         self.gateways[index].1 = Some(Part::Gateway(part).start());
-        let client = Client::new(&ClientConfig::new(self.server(index))).unwrap();
+        let client = client_of(self.server(index));
         until("the gateway answers", || client.queue().is_ok());
     }
 
@@ -159,6 +159,7 @@ impl Cluster {
             server: self.server(0),
             silence_ms_max: 30_000,
             name: name.to_owned(),
+            host: None,
             kinds: ALL.to_vec(),
             slots: 2,
             cache: self.folder.path().join("cache").join(name),
@@ -293,6 +294,10 @@ impl Drop for Cluster {
             let _ = process.wait();
         }
     }
+}
+
+fn client_of(server: String) -> Client {
+    Client::new(&ClientConfig { token: Some(TOKEN.to_owned()), ..ClientConfig::new(server) }).unwrap()
 }
 
 /// Waits for something to come true.

@@ -17,9 +17,11 @@ mod servers;
 mod child;
 mod cluster;
 mod in_turns;
+mod network;
 mod small_disk;
 
 mod cancelled;
+mod cut_off;
 mod deadline;
 mod drained;
 mod duplicates;
