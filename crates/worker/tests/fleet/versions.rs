@@ -12,11 +12,14 @@ use crate::{
 fn a_worker_of_another_version_gets_no_part_of_a_job_that_began() {
     on_both(|fleet| {
         let executor = WorkerPart { kinds: vec![TaskKind::Execute], ..fleet.part("executor") };
-        fleet.worker(&executor);
+        let executor = fleet.worker(&executor);
         let job = fleet.submit(4, 1);
         until("the proofs are ready", || {
-            fleet.tasks(job).iter().filter(|task| task.state == TaskState::Ready).count() == 4
+            let count = |state| fleet.tasks(job).iter().filter(|task| task.state == state).count();
+            (count(TaskState::Done), count(TaskState::Ready)) == (1, 4)
         });
+        // It would take the execution of the other job, too.
+        fleet.kill(executor);
         let other = WorkerPart { engine_version: "2".into(), ..fleet.part("other") };
         fleet.worker(&other);
         // It proves a job of its own meanwhile.
