@@ -87,7 +87,7 @@ pub(crate) fn completed(spec: &TaskSpec, done: &Complete, is_reused: bool) {
 /// How many seconds of CPU time are full now: what a task leaves of one counts with the next of its kind.
 fn whole_seconds(spec: &TaskSpec, cpu_ms: u64) -> u64 {
     static COUNTED_MS: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
-    let counted_ms = &COUNTED_MS[kind(spec) as usize];
+    let Some(counted_ms) = COUNTED_MS.get(kind(spec) as usize) else { return cpu_ms / 1000 };
     let before_ms = counted_ms.fetch_add(cpu_ms, Ordering::Relaxed);
     before_ms.saturating_add(cpu_ms) / 1000 - before_ms / 1000
 }
