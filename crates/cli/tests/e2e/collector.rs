@@ -17,7 +17,7 @@ impl Collector {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let bodies = Arc::new(Mutex::default());
+        let bodies: Arc<Mutex<Vec<u8>>> = Arc::default();
         let kept = Arc::clone(&bodies);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
