@@ -81,6 +81,21 @@ fn no_file_is_named_for_nothing() {
 }
 
 #[test]
+fn every_file_is_part_of_a_crate() {
+    let texts: Vec<String> = files(&["rs"]).iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    // By name only: rustc says which module has no file, but not which file has no module.
+    let is_named = |line: String| texts.iter().any(|text| text.contains(&line));
+    every_file(&["rs"], |path, _| {
+        let (name, stem) = (path.file_name()?.to_str()?, path.file_stem()?.to_str()?);
+        let folder = path.parent()?.file_name()?.to_str()?;
+        let is_root = ["main", "lib", "build", "mod"].contains(&stem)
+            || ["tests", "examples", "fuzz_targets", "bin"].contains(&folder);
+        let is_module = || is_named(format!("mod {stem};")) || is_named(format!("{name}\"]"));
+        (!is_root && !is_module()).then(|| format!("no `mod {stem};` names it"))
+    });
+}
+
+#[test]
 fn every_test_runs_and_nothing_is_left_for_later() {
     // Put together here so that this file does not hold them.
     let searched = [["#[", "ignore"], ["TO", "DO"], ["FIX", "ME"], ["XX", "X:"]].map(|parts| parts.concat());
