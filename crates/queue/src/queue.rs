@@ -5,8 +5,8 @@ use sqlx::AssertSqlSafe;
 use tokio::sync::watch;
 
 use crate::{
-    Completion, Database, Offer, QueueError, change::Change, claim::Claimed, complete::Completing, database::Dialect,
-    lane::Lane, row::number, task::Event,
+    Completion, Database, Offer, QueueError, change::Change, claim::Claimed, complete::Completing, lane::Lane,
+    row::number, task::Event,
 };
 
 /// A durable queue of jobs and their tasks.
@@ -22,13 +22,7 @@ pub struct Queue {
 impl Queue {
     /// A queue in this database.
     pub fn new(database: Database) -> Self {
-        let batches = match database.dialect() {
-            // One writer: a second batch would only be smaller.
-            Dialect::Sqlite => 1,
-            // While the answers of some wait for the disk, the next do their work.
-            Dialect::Postgres => 4,
-        };
-        Self { database, claims: Lane::new(1), completions: Lane::new(batches), flushes: Lane::new(2) }
+        Self { database, claims: Lane::new(1), completions: Lane::new(1), flushes: Lane::new(2) }
     }
 
     /// Whether the database answers.
