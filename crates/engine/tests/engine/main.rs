@@ -1,4 +1,4 @@
-//! The OpenVM engine: its tasks, its faults, and its agreement with upstream. One program, because upstream's prover takes
+//! The OpenVM engine: its tasks, its checkpoints, and its agreement with upstream. One program, because upstream's prover takes
 //! minutes to compile for each.
 #![cfg(feature = "openvm")]
 
@@ -6,7 +6,6 @@ mod agreement;
 mod checkpoints;
 #[path = "../../../swirl/tests/common/mod.rs"]
 mod common;
-mod faults;
 mod same_proofs;
 #[path = "../support/mod.rs"]
 mod support;

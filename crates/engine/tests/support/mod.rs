@@ -1,4 +1,5 @@
 //! An engine with a store in memory, and one method for each task.
+#![allow(dead_code, reason = "each test uses a part")]
 
 pub mod asm;
 pub mod cases;

@@ -1,6 +1,11 @@
 //! Guests that do what the machine forbids end with a fault that names the place, and with no panic printed.
 //!
 //! The programs are assembled here: no compiler would make them.
+//!
+//! A program of its own: only who starts before the engine sees the panics that it lets through.
+#![cfg(feature = "openvm")]
+
+mod support;
 
 use std::{
     cell::Cell,
@@ -9,8 +14,7 @@ use std::{
 };
 
 use phalanx_engine::{Execution, Fault, TaskError, stdin::Stdin};
-
-use crate::support::{
+use support::{
     Bench,
     asm::{self, A0, A1, A2, MEMORY_END, T0, TEXT, ZERO},
     cases::{Expected, cases},
