@@ -42,6 +42,11 @@ impl PlaceArgs {
         }
     }
 
+    /// Whether the store is no directory.
+    pub fn is_bucket(&self) -> bool {
+        self.store.as_ref().is_some_and(|place| place.contains("://"))
+    }
+
     /// The store, made if it is not there.
     pub fn open_store(&self) -> Result<Store> {
         let place = match &self.store {

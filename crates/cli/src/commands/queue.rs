@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use phalanx_api::JobQuery;
 use phalanx_claim::{ArtifactKind, Digest};
 use phalanx_queue::{Database, Migration, Queue, QueueError, SchemaState};
 use phalanx_store::{Collected, Store};
@@ -138,11 +139,28 @@ fn show(url: &str, schema: &SchemaState, printer: &Printer) -> Result<()> {
 }
 
 fn gc(args: &GcArgs, printer: &Printer) -> Result<()> {
+    let runtime = runtime()?;
+    let url = args.place.database_url()?;
+    // One that is not there is not made: it would know of nothing that is in use.
+    let schema = runtime.block_on(Database::check(&url))?;
+    if !schema.is_current() {
+        return Err(Error::input(
+            "the database's schema is not that of this phalanx, so it is not known what is in use",
+        )
+        .hint("`phalanx queue check` says what differs"));
+    }
+    let queue = Queue::new(runtime.block_on(Database::open(&url))?);
+    if args.place.is_bucket() {
+        let any = JobQuery { limit: Some(1), ..JobQuery::default() };
+        if runtime.block_on(queue.jobs(None, &any))?.jobs.is_empty() {
+            return Err(Error::input("the database knows no job, so everything in the store would be removed")
+                .fact("database", shown_url(&url))
+                .hint("--database-url names the database of the gateways that use this store"));
+        }
+    }
+    let store = args.place.open_store()?;
     // What an artifact names, only the engine knows.
     let prover = Prover::open(&paths::keys_directory()?)?;
-    let runtime = runtime()?;
-    let queue = Queue::new(runtime.block_on(Database::open(&args.place.database_url()?))?);
-    let store = args.place.open_store()?;
     let forgotten_jobs = match args.dry_run {
         true => 0,
         false => runtime.block_on(queue.prune(now_ms().saturating_sub(args.keep)))?,
