@@ -70,9 +70,9 @@ impl Change {
         Ok(Self { transaction, now_ms, database: database.clone() })
     }
 
-    /// For statements that ask for the time themselves, and a commit that does not wait for the disk.
-    pub async fn begin_loose(database: &Database) -> Result<Self, QueueError> {
-        Ok(Self { transaction: database.begin_loose().await?, now_ms: 0, database: database.clone() })
+    /// For statements that ask for the time themselves.
+    pub async fn begin_timeless(database: &Database) -> Result<Self, QueueError> {
+        Ok(Self { transaction: database.begin().await?, now_ms: 0, database: database.clone() })
     }
 
     /// Makes the change last if all went well, and undoes it at once if not: whoever is refused holds no lock any more.

@@ -1,21 +1,24 @@
 //! Which ready task a worker gets.
 //!
 //! In: what the worker can run. Out: the best task that fits it. Highest priority first; then what is nearest to a receipt
-//! (folds before proofs), then what is due first, then the oldest job.
+//! (folds before proofs), then what is due first, then the oldest job. Offers that come at once and are alike get the best
+//! tasks together.
 
 use phalanx_api::{Assignment, Held, Input, WorkerState};
 use phalanx_claim::Digest;
 use phalanx_plan::{Position, TaskKind};
-use sqlx::{Any, AssertSqlSafe, Executor, Row, any::AnyRow};
-use tokio::sync::oneshot;
+use sqlx::{
+    AnyConnection, AssertSqlSafe, Row,
+    any::{AnyArguments, AnyRow},
+    query::Query,
+};
 
 use crate::{
     Queue, QueueError,
-    change::Change,
-    database::{Attempt, Dialect, until_won},
-    lane::Batch,
+    database::Dialect,
     row::{self, number},
-    task::{Event, Fence, LEASE_MS},
+    task::LEASE_MS,
+    turn::{Call, Turns},
 };
 
 /// A worker that made a bad proof gets the task again only after this time, in milliseconds, so that another may take it.
@@ -26,10 +29,8 @@ pub const RESULTS: &str = "(SELECT string_agg(child.output, ',' ORDER BY edges.s
                            JOIN tasks AS child ON child.job = edges.job AND child.id = edges.child \
                            WHERE edges.job = tasks.job AND edges.parent = tasks.id) AS results";
 
-/// Claims that go to SQLite at once.
-const TOGETHER_MAX: usize = 8;
-/// What a claim tells the database: engine, RAM, worker, boot, four kinds.
-const PARAMETERS: usize = 8;
+/// What offers that are alike tell the database: engine, RAM, four kinds.
+const SHARED: usize = 6;
 
 /// What a worker can run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -62,9 +63,16 @@ pub struct Claimed {
 impl Queue {
     /// Gives the best task to a worker, if there is one for it.
     pub async fn claim(&self, offer: &Offer) -> Result<Option<Claimed>, QueueError> {
-        let mut claimed = self.claim_any(offer).await?;
-        if claimed.is_none() && self.admit(&offer.worker, &offer.boot).await? {
-            claimed = self.claim_any(offer).await?;
+        let mut claimed = self.claim_as(offer, false).await?;
+        if claimed.is_none() {
+            match self.standing(&offer.worker, &offer.boot).await? {
+                (WorkerState::Gone, _) => {
+                    self.admit(&offer.worker, &offer.boot).await?;
+                    claimed = self.claim_as(offer, true).await?;
+                }
+                (_, strikes) if strikes > 0 => claimed = self.claim_as(offer, true).await?,
+                _ => {}
+            }
         }
         let Some(mut claimed) = claimed else { return Ok(None) };
         if claimed.assignment.held.task.0 == Position::Execute {
@@ -73,179 +81,150 @@ impl Queue {
         Ok(Some(claimed))
     }
 
-    async fn claim_any(&self, offer: &Offer) -> Result<Option<Claimed>, QueueError> {
+    async fn claim_as(&self, offer: &Offer, is_alone: bool) -> Result<Option<Claimed>, QueueError> {
         if offer.kinds.is_empty() {
             return Ok(None);
         }
-        match self.database.dialect() {
-            // One writer: those that come at once share a transaction.
-            Dialect::Sqlite => self.claims.call(&Claims(self.clone()), offer.clone()).await,
-            Dialect::Postgres => {
-                let (reply, answer) = oneshot::channel();
-                let (claims, offer) = (Claims(self.clone()), offer.clone());
-                // Not within this future: its caller may give up while the server gives it a task.
-                tokio::spawn(async move {
-                    let claimed = claims.one(&offer).await;
-                    if let Err(Ok(claimed)) = reply.send(claimed) {
-                        claims.undelivered(offer, claimed).await;
-                    }
-                });
-                answer.await.unwrap_or(Err(QueueError::Stopped))
-            }
-        }
+        let call = Call::Claim(offer.clone(), is_alone);
+        self.claims.call(&Turns(self.clone()), call).await.map(|answer| answer.claimed())
     }
 
-    /// Whether a worker may take tasks, which it could not a moment ago; refuses those that may not.
-    async fn admit(&self, worker: &str, boot: &str) -> Result<bool, QueueError> {
-        let (state, _) = self.standing(worker, boot).await?;
-        if state != WorkerState::Gone {
-            return Ok(false);
-        }
-        // It was silent for long, and is back.
+    /// A worker that was silent for long is back.
+    async fn admit(&self, worker: &str, boot: &str) -> Result<(), QueueError> {
         let query = format!(
             "UPDATE workers SET state = 'active', seen_ms = {} WHERE name = $1 AND boot = $2 AND state = 'gone'",
             self.database.now(),
         );
         let query = sqlx::query(AssertSqlSafe(query)).bind(worker.to_owned()).bind(boot.to_owned());
         query.execute(self.database.writes()).await?;
-        Ok(true)
+        Ok(())
     }
 }
 
-/// Claims that come at once.
-#[derive(Clone, Debug)]
-pub struct Claims(Queue);
-
-impl Batch for Claims {
-    type Call = Offer;
-    type Answer = Option<Claimed>;
-
-    fn run<'a>(&'a self, offers: &'a [Offer]) -> Attempt<'a, Vec<Option<Claimed>>> {
-        Box::pin(async move {
-            let claimed: Vec<Option<Claimed>> = until_won(|| Box::pin(self.together(offers))).await?;
-            if claimed.iter().any(Option::is_some) {
-                self.0.database.wakes().changed();
-            }
-            Ok(claimed)
-        })
-    }
-
-    async fn undelivered(&self, offer: Offer, claimed: Option<Claimed>) {
-        let Some(claimed) = claimed else { return };
-        let Held { job, task, attempt } = claimed.assignment.held;
-        let fence = Fence { worker: offer.worker, attempt };
-        if let Err(error) = self.0.one_step(job, task, Event::Released(fence)).await {
-            tracing::debug!(%job, %task, %error, "a task whose worker went away waits for the end of its lease");
-        }
-    }
-}
-
-impl Claims {
-    /// In one transaction, one after another.
-    async fn together(&self, offers: &[Offer]) -> Result<Vec<Option<Claimed>>, QueueError> {
-        let database = &self.0.database;
-        let mut change = Change::begin_loose(database).await?;
-        let claimed = change.claim_each(offers).await;
-        change.end(claimed).await
-    }
-
-    /// In one statement.
-    async fn one(&self, offer: &Offer) -> Result<Option<Claimed>, QueueError> {
-        let database = &self.0.database;
-        let offers = std::slice::from_ref(offer);
-        let claimed = until_won(|| Box::pin(best(database.loose(), Dialect::Postgres, database.now(), offers))).await?;
-        let claimed = claimed.into_iter().next().flatten();
-        if claimed.is_some() {
-            database.wakes().changed();
-        }
-        Ok(claimed)
-    }
-}
-
-impl Change {
-    async fn claim_each(&mut self, offers: &[Offer]) -> Result<Vec<Option<Claimed>>, QueueError> {
-        let now = self.database.now().to_owned();
-        let mut all = Vec::with_capacity(offers.len());
-        for offers in offers.chunks(TOGETHER_MAX) {
-            all.extend(best(&mut *self.transaction, Dialect::Sqlite, &now, offers).await?);
-        }
-        // SQLite takes no second update in a statement.
-        for (claimed, offer) in all.iter().zip(offers) {
-            let Some(Claimed { assignment: Assignment { held, .. }, .. }) = claimed else { continue };
-            if held.task.0 == Position::Execute {
-                let query = format!("{} WHERE id = $2 AND state IN ('queued', 'running')", begin_job(&now, 1));
-                let query = sqlx::query(AssertSqlSafe(query)).bind(offer.engine.clone());
-                query.bind(held.job.to_string()).execute(&mut *self.transaction).await?;
-            }
-        }
-        Ok(all)
-    }
-}
-
-/// A job whose execution is given out runs, with that worker's engine.
-fn begin_job(now: &str, engine: usize) -> String {
-    format!("UPDATE jobs SET state = 'running', engine = ${engine}, started_ms = COALESCE(started_ms, {now})")
-}
-
-/// What `Event::Claimed` does to the best task of each offer, one after another. SQLite takes several statements at once, which
-/// saves the way to its thread and back; PostgreSQL gets one offer.
-async fn best<'e>(
-    executor: impl Executor<'e, Database = Any>,
+/// Gives tasks to offers, of which those marked so are served alone. Each statement stands for itself.
+pub async fn claim_each(
+    connection: &mut AnyConnection,
     dialect: Dialect,
     now: &str,
-    offers: &[Offer],
+    offers: &[(&Offer, bool)],
 ) -> Result<Vec<Option<Claimed>>, QueueError> {
-    let texts: Vec<String> = (0..).zip(offers).map(|(at, offer)| statement(dialect, now, at, offer)).collect();
-    let mut query = sqlx::query(AssertSqlSafe(texts.join(";")));
-    for offer in offers {
-        query = query
-            .bind(offer.engine.clone())
-            .bind(number(offer.ram_bytes))
-            .bind(offer.worker.clone())
-            .bind(offer.boot.clone());
-        for kind in row::KINDS {
-            query = query.bind(if offer.kinds.contains(&kind) { kind.name() } else { "" });
+    let mut all: Vec<Option<Claimed>> = vec![None; offers.len()];
+    let mut open: Vec<usize> = (0..offers.len()).collect();
+    while let Some(first) = open.first().copied() {
+        let group: Vec<usize> = open.iter().copied().filter(|at| is_alike(offers[first], offers[*at])).collect();
+        open.retain(|at| !group.contains(at));
+        let mut unserved = group;
+        while !unserved.is_empty() {
+            let group: Vec<&Offer> = unserved.iter().map(|at| offers[*at].0).collect();
+            let rows = best(connection, dialect, now, &group).await?;
+            if rows.is_empty() {
+                break;
+            }
+            for row in &rows {
+                let worker: String = row.try_get("worker")?;
+                let Some(place) = unserved.iter().position(|at| offers[*at].0.worker == worker) else { continue };
+                let at = unserved.remove(place);
+                all[at] = Some(claimed(row, &offers[at].0.engine)?);
+            }
         }
     }
-    let rows = query.fetch_all(executor).await?;
-    let mut all: Vec<Option<Claimed>> = vec![None; offers.len()];
-    for row in &rows {
-        let at = row::small(row, "at")? as usize;
-        if let Some((place, offer)) = all.get_mut(at).zip(offers.get(at)) {
-            *place = Some(claimed(row, &offer.engine)?);
-        }
+    if dialect == Dialect::Sqlite {
+        begin_jobs(connection, now, offers, &all).await?;
     }
     Ok(all)
 }
 
-/// Claims for the offer at a place among several.
-fn statement(dialect: Dialect, now: &str, at: usize, offer: &Offer) -> String {
-    let [engine, ram_bytes, worker, boot, kinds @ ..]: [String; PARAMETERS] =
-        std::array::from_fn(|parameter| format!("${}", at * PARAMETERS + parameter + 1));
+/// Whether one statement can serve both. Of two processes of one name only one is known.
+fn is_alike((a, a_alone): (&Offer, bool), (b, b_alone): (&Offer, bool)) -> bool {
+    let is_same = std::ptr::eq(a, b);
+    let is_shared = !a_alone && !b_alone && (a.worker != b.worker || a.boot == b.boot);
+    is_same || (is_shared && a.kinds == b.kinds && a.engine == b.engine && a.ram_bytes == b.ram_bytes)
+}
+
+/// SQLite takes no second update in a statement.
+async fn begin_jobs(
+    connection: &mut AnyConnection,
+    now: &str,
+    offers: &[(&Offer, bool)],
+    all: &[Option<Claimed>],
+) -> Result<(), QueueError> {
+    for (claimed, (offer, _)) in all.iter().zip(offers) {
+        let Some(Claimed { assignment: Assignment { held, .. }, .. }) = claimed else { continue };
+        if held.task.0 == Position::Execute {
+            let query = format!("{} WHERE id = $2 AND state IN ('queued', 'running')", begin_job(now));
+            let query = sqlx::query(AssertSqlSafe(query)).bind(offer.engine.clone());
+            query.bind(held.job.to_string()).execute(&mut *connection).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A job whose execution is given out runs, with that worker's engine, the first parameter.
+fn begin_job(now: &str) -> String {
+    format!("UPDATE jobs SET state = 'running', engine = $1, started_ms = COALESCE(started_ms, {now})")
+}
+
+/// What `Event::Claimed` does to the best tasks for offers that are alike. Gives them with their workers.
+async fn best(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    now: &str,
+    offers: &[&Offer],
+) -> Result<Vec<AnyRow>, QueueError> {
+    let Some(shared) = offers.first() else { return Ok(Vec::new()) };
+    let mut query: Query<'_, sqlx::Any, AnyArguments> = sqlx::query(AssertSqlSafe(statement(dialect, now, offers)))
+        .bind(shared.engine.clone())
+        .bind(number(shared.ram_bytes));
+    for kind in row::KINDS {
+        query = query.bind(if shared.kinds.contains(&kind) { kind.name() } else { "" });
+    }
+    for offer in offers {
+        query = query.bind(offer.worker.clone()).bind(offer.boot.clone());
+    }
+    Ok(query.fetch_all(&mut *connection).await?)
+}
+
+/// Claims for offers that are alike.
+fn statement(dialect: Dialect, now: &str, offers: &[&Offer]) -> String {
+    // Of several workers nobody has a proof that does not verify, so any may take what another failed at.
+    let (unmarred, elsewhere) = match offers {
+        [_] => (
+            "",
+            format!(
+                " AND (t.bad_proofs = 0 OR COALESCE((SELECT MAX(a.ended_ms) + {ELSEWHERE_MS} FROM attempts AS a \
+                 WHERE a.job = t.job AND a.task = t.id AND a.worker = $7 AND a.outcome = 'bad_proof'), 0) <= {now})",
+            ),
+        ),
+        _ => (" AND workers.strikes = 0", String::new()),
+    };
     let begun = match dialect {
-        Dialect::Postgres if offer.kinds.contains(&TaskKind::Execute) => format!(
+        Dialect::Postgres if offers.iter().any(|offer| offer.kinds.contains(&TaskKind::Execute)) => format!(
             ", begun AS ({} FROM best WHERE best.kind = 'execute' AND jobs.id = best.job \
              AND jobs.state IN ('queued', 'running'))",
-            begin_job(now, 1),
+            begin_job(now),
         ),
         _ => String::new(),
     };
-    // Conditions on other tables are scalar: a join would sort all ready tasks for the sake of one.
+    // Conditions on other tables are scalar: a join would sort all ready tasks for the sake of one. Where tenants have limits,
+    // what runs is counted anew for each task.
     format!(
-        "WITH best AS MATERIALIZED (SELECT job, id, kind FROM tasks AS t WHERE state = 'ready' AND kind IN ({kinds}) \
-             AND engine IN ('', {engine}) AND ram_bytes <= {ram_bytes} AND run_after_ms <= {now} \
-             AND (t.bad_proofs = 0 OR COALESCE((SELECT MAX(a.ended_ms) + {ELSEWHERE_MS} FROM attempts AS a WHERE a.job = t.job \
-                 AND a.task = t.id AND a.worker = {worker} AND a.outcome = 'bad_proof'), 0) <= {now}) \
+        "WITH offers AS MATERIALIZED (SELECT workers.name AS worker, row_number() OVER () AS at FROM (VALUES {offers}) AS told \
+             JOIN workers ON workers.name = told.column1 WHERE workers.boot = told.column2 AND workers.state = 'active'{unmarred}), \
+         best AS MATERIALIZED (SELECT job, id, kind FROM tasks AS t WHERE state = 'ready' AND kind IN ($3, $4, $5, $6) \
+             AND engine IN ('', $1) AND ram_bytes <= $2 AND run_after_ms <= {now}{elsewhere} \
              AND ((SELECT running_max FROM tenants WHERE name = t.tenant) IS NULL \
                  OR (SELECT running_max FROM tenants WHERE name = t.tenant) > \
                  (SELECT COUNT(*) FROM tasks AS r WHERE r.state = 'running' AND r.tenant = t.tenant)) \
-             AND EXISTS (SELECT 1 FROM workers WHERE name = {worker} AND boot = {boot} AND state = 'active') \
-             ORDER BY priority DESC, rank, due_ms, job, place LIMIT 1{lock}){begun} \
-         UPDATE tasks SET state = 'running', attempt = attempt + 1, worker = {worker}, lease_until_ms = {now} + {LEASE_MS}, \
-             started_ms = {now}, changed_ms = {now} FROM best WHERE tasks.job = best.job AND tasks.id = best.id \
-         RETURNING CAST({at} AS BIGINT) AS at, tasks.job, tasks.id, tasks.spec, tasks.inputs, tasks.ram_bytes, \
-             tasks.attempt, tasks.is_last, tasks.tenant, {RESULTS}",
-        kinds = kinds.join(", "),
+             ORDER BY priority DESC, rank, due_ms, job, place \
+             LIMIT (SELECT CASE WHEN COUNT(*) > 1 AND EXISTS (SELECT 1 FROM tenants WHERE running_max IS NOT NULL) \
+                 THEN 1 ELSE COUNT(*) END FROM offers){lock}), \
+         given AS MATERIALIZED (SELECT job, id, row_number() OVER () AS at FROM best){begun} \
+         UPDATE tasks SET state = 'running', attempt = attempt + 1, worker = offers.worker, \
+             lease_until_ms = {now} + {LEASE_MS}, started_ms = {now}, changed_ms = {now} \
+         FROM given JOIN offers ON offers.at = given.at WHERE tasks.job = given.job AND tasks.id = given.id \
+         RETURNING tasks.job, tasks.id, tasks.worker, tasks.spec, tasks.inputs, tasks.ram_bytes, tasks.attempt, \
+             tasks.is_last, tasks.tenant, {RESULTS}",
+        offers = row::placeholders(offers.len(), 2, SHARED + 1),
         lock = dialect.skip_locked(),
     )
 }

@@ -4,11 +4,10 @@ use phalanx_api::{Complete, TaskState};
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::{
-    Database, Queue, QueueError, Refusal,
+    Queue, QueueError, Refusal,
     change::Change,
-    database::{Attempt, until_won},
-    lane::Batch,
     row::{self, number},
+    turn::{Call, Turns},
 };
 
 /// How a completion ended.
@@ -32,66 +31,18 @@ impl Queue {
     /// Records a result. `is_reused`: it was found instead of made.
     pub async fn complete(&self, worker: &str, complete: &Complete, is_reused: bool) -> Result<Completion, QueueError> {
         let call = Completing { worker: worker.to_owned(), complete: *complete, is_reused };
-        self.completions.call(&Completions(self.clone()), call).await?
+        self.completions.call(&Turns(self.clone()), Call::Complete(call)).await?.completed()
     }
-}
-
-/// Completions that come at once.
-#[derive(Clone, Debug)]
-pub struct Completions(Queue);
-
-impl Batch for Completions {
-    type Call = Completing;
-    /// The outer error of a batch is the database's; this is the call's own.
-    type Answer = Result<Completion, QueueError>;
-
-    fn run<'a>(&'a self, calls: &'a [Completing]) -> Attempt<'a, Vec<Self::Answer>> {
-        Box::pin(async move {
-            let answers = until_won(|| Box::pin(self.together(calls))).await?;
-            // Others may go on from these results at once: whatever they make of them comes later in the log, too. Only the
-            // answers wait.
-            self.0.database.wakes().changed();
-            self.0.flushes.call(&Flushes(self.0.database.clone()), ()).await?;
-            Ok(answers)
-        })
-    }
-
-    async fn undelivered(&self, _: Completing, _: Self::Answer) {}
-}
-
-impl Completions {
-    async fn together(&self, calls: &[Completing]) -> Result<Vec<Result<Completion, QueueError>>, QueueError> {
-        let mut change = Change::begin_loose(&self.0.database).await?;
-        let answers = change.complete(calls).await;
-        change.end(answers).await
-    }
-}
-
-/// Whoever waits for the disk at once waits for one entry.
-#[derive(Clone, Debug)]
-struct Flushes(Database);
-
-impl Batch for Flushes {
-    type Call = ();
-    type Answer = ();
-
-    fn run<'a>(&'a self, calls: &'a [()]) -> Attempt<'a, Vec<()>> {
-        Box::pin(async move {
-            self.0.flush().await?;
-            Ok(calls.to_vec())
-        })
-    }
-
-    async fn undelivered(&self, (): (), (): ()) {}
 }
 
 /// Columns of a result as it is told to the database.
 const COLUMNS: usize = 8;
 
 impl Change {
-    async fn complete(&mut self, calls: &[Completing]) -> Result<Vec<Result<Completion, QueueError>>, QueueError> {
+    /// Records results, in a transaction of their own.
+    pub async fn complete(&mut self, calls: &[&Completing]) -> Result<Vec<Result<Completion, QueueError>>, QueueError> {
         // All gateways lock in one order.
-        let mut order: Vec<&Completing> = calls.iter().collect();
+        let mut order: Vec<&Completing> = calls.to_vec();
         order.sort_by_key(|call| call.complete.held);
         let mut recorded = self.record(&order).await?;
         if !recorded.is_empty() {

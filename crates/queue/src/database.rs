@@ -25,8 +25,10 @@ const IDLE_MAX: Duration = Duration::from_secs(1);
 const TRIES_MAX: u32 = POSTGRES_CONNECTIONS_MAX + 8;
 
 /// Settings of connections for claims and beats, beside those of all: see [`Database::loose`]. The best task is the first of an
-/// index, but the planner would rather sort all that is ready.
-const LOOSE: &str = "SET synchronous_commit = off; SET enable_sort = off;";
+/// index, and what is changed is found by its key, but the planner, which cannot know how few there are, would rather sort all
+/// that is ready and read whole tables.
+const LOOSE: &str = "SET synchronous_commit = off; SET enable_sort = off; SET enable_hashjoin = off; \
+                     SET enable_mergejoin = off;";
 
 /// Which database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,14 +50,6 @@ impl Dialect {
             // Without it two readers that both want to write would lock each other out.
             Self::Sqlite => "BEGIN IMMEDIATE",
             Self::Postgres => "BEGIN",
-        }
-    }
-
-    /// The same, but the commit does not wait for the disk.
-    const fn begin_loose(self) -> &'static str {
-        match self {
-            Self::Sqlite => self.begin(),
-            Self::Postgres => "BEGIN; SET LOCAL synchronous_commit = off",
         }
     }
 
@@ -140,8 +134,10 @@ impl Database {
                 Box::pin(async move {
                     // NORMAL loses nothing when the process dies; a machine that loses power may lose the last moments,
                     // and then the tasks of these moments run again.
+                    // A checkpoint waits for the disk, so it comes every 32 MB of the log, in which the same pages come again.
                     let settings = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; \
-                                    PRAGMA busy_timeout = 10000;";
+                                    PRAGMA busy_timeout = 10000; PRAGMA wal_autocheckpoint = 8000; \
+                                    PRAGMA cache_size = -8000;";
                     connection.execute(settings).await.map(drop)
                 })
             })
@@ -218,15 +214,7 @@ impl Database {
 
     /// A transaction that will write.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>, QueueError> {
-        self.begin_with(self.dialect.begin()).await
-    }
-
-    /// A transaction that will write, and whose commit does not wait for the disk: see [`Database::flush`].
-    pub(crate) async fn begin_loose(&self) -> Result<Transaction<'static, Any>, QueueError> {
-        self.begin_with(self.dialect.begin_loose()).await
-    }
-
-    async fn begin_with(&self, begin: &'static str) -> Result<Transaction<'static, Any>, QueueError> {
+        let begin = self.dialect.begin();
         match self.writes.begin_with(begin).await {
             Err(sqlx::Error::InvalidSavePointStatement) => {
                 // A full disk made SQLite end a transaction by itself, and the connection believes that it goes on.
@@ -235,16 +223,6 @@ impl Database {
             }
             begun => Ok(begun?),
         }
-    }
-
-    /// Waits until all that was committed before is on the disk. The log is written in order, so any small entry that is
-    /// committed for good takes with it all that came before.
-    pub(crate) async fn flush(&self) -> Result<(), QueueError> {
-        if self.dialect == Dialect::Postgres {
-            let entry = "SELECT pg_logical_emit_message(true, 'phalanx', '') IS NULL";
-            sqlx::query(entry).execute(&self.writes).await?;
-        }
-        Ok(())
     }
 
     /// What time it is, within a transaction.

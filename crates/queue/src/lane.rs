@@ -1,17 +1,22 @@
 //! Calls that come at the same time share one transaction.
 //!
 //! In: calls of one kind. Out: the answer of each, after the commit. While batches run, the calls that come are gathered for
-//! the next, so nobody waits longer than without it. A batch that fails is run again call by call, so that each answer is its
-//! caller's own.
+//! the next, so nobody waits longer than without it. Callers that are answered together come back together, so a batch begins
+//! only when no answers are under way. A batch that fails is run again call by call, so that each answer is its caller's own.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::{
+    sync::{Mutex as Door, oneshot},
+    task::yield_now,
+};
 
 use crate::{QueueError, database::Attempt};
 
 /// Calls that share one transaction at most.
 const BATCH_MAX: usize = 32;
+/// So often those that can run do so before a batch begins, because some of them may be about to call.
+const YIELDS: usize = 8;
 
 type Waiting<Q, R> = (Q, oneshot::Sender<Result<R, QueueError>>);
 
@@ -24,18 +29,31 @@ struct State<Q, R> {
 
 /// Calls of one kind.
 #[derive(Debug)]
-pub struct Lane<Q, R>(Arc<Mutex<State<Q, R>>>);
+pub struct Lane<Q, R> {
+    state: Arc<Mutex<State<Q, R>>>,
+    /// Held while answers are given.
+    door: Arc<Door<()>>,
+}
 
 impl<Q, R> Clone for Lane<Q, R> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { state: self.state.clone(), door: self.door.clone() }
     }
 }
 
 impl<Q, R> Lane<Q, R> {
     /// A lane with so many batches under way at most: while one waits for a server's disk, the next does its work.
     pub fn new(running_max: usize) -> Self {
-        Self(Arc::new(Mutex::new(State { waiting: Vec::new(), running: 0, running_max })))
+        Self { state: Self::empty(running_max), door: Arc::default() }
+    }
+
+    /// Another one for the same callers.
+    pub fn beside(&self, running_max: usize) -> Self {
+        Self { state: Self::empty(running_max), door: self.door.clone() }
+    }
+
+    fn empty(running_max: usize) -> Arc<Mutex<State<Q, R>>> {
+        Arc::new(Mutex::new(State { waiting: Vec::new(), running: 0, running_max }))
     }
 }
 
@@ -58,7 +76,7 @@ impl<Q: Clone + Send + Sync + 'static, R: Send + 'static> Lane<Q, R> {
     pub async fn call<B: Batch<Call = Q, Answer = R>>(&self, batch: &B, call: Q) -> Result<R, QueueError> {
         let (reply, answer) = oneshot::channel();
         let is_free = {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             state.waiting.push((call, reply));
             let is_free = state.running < state.running_max;
             state.running += usize::from(is_free);
@@ -72,7 +90,7 @@ impl<Q: Clone + Send + Sync + 'static, R: Send + 'static> Lane<Q, R> {
     }
 
     fn next(&self) -> Vec<Waiting<Q, R>> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let count = state.waiting.len().min(BATCH_MAX);
         state.running -= usize::from(count == 0);
         state.waiting.drain(..count).collect()
@@ -86,6 +104,10 @@ where
     B: Batch<Call = Q, Answer = R>,
 {
     loop {
+        drop(lane.door.lock().await);
+        for _ in 0..YIELDS {
+            yield_now().await;
+        }
         let waiting = lane.next();
         if waiting.is_empty() {
             return;
@@ -104,10 +126,16 @@ where
                 answers
             }
         };
+        let mut undelivered = Vec::new();
+        let answering = lane.door.lock().await;
         for ((call, reply), answer) in calls.into_iter().zip(replies).zip(answers) {
             if let Err(Ok(answer)) = reply.send(answer) {
-                batch.undelivered(call, answer).await;
+                undelivered.push((call, answer));
             }
+        }
+        drop(answering);
+        for (call, answer) in undelivered {
+            batch.undelivered(call, answer).await;
         }
     }
 }

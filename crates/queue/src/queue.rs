@@ -5,24 +5,39 @@ use sqlx::AssertSqlSafe;
 use tokio::sync::watch;
 
 use crate::{
-    Completion, Database, Offer, QueueError, change::Change, claim::Claimed, complete::Completing, lane::Lane,
-    row::number, task::Event,
+    Database, QueueError,
+    change::Change,
+    database::Dialect,
+    lane::Lane,
+    row::number,
+    task::Event,
+    turn::{Answer, Call},
 };
 
 /// A durable queue of jobs and their tasks.
 #[derive(Clone, Debug)]
 pub struct Queue {
     pub(crate) database: Database,
-    pub(crate) claims: Lane<Offer, Option<Claimed>>,
-    pub(crate) completions: Lane<Completing, Result<Completion, QueueError>>,
-    /// Those that wait until what they changed is on the disk.
-    pub(crate) flushes: Lane<(), ()>,
+    pub(crate) claims: Lane<Call, Answer>,
+    pub(crate) completions: Lane<Call, Answer>,
 }
 
 impl Queue {
     /// A queue in this database.
     pub fn new(database: Database) -> Self {
-        Self { database, claims: Lane::new(1), completions: Lane::new(1), flushes: Lane::new(2) }
+        let (completions, claims) = match database.dialect() {
+            // One writer: claims and results that come at once share a transaction.
+            Dialect::Sqlite => {
+                let turns = Lane::new(1);
+                (turns.clone(), turns)
+            }
+            Dialect::Postgres => {
+                let completions = Lane::new(2);
+                let claims = completions.beside(2);
+                (completions, claims)
+            }
+        };
+        Self { database, claims, completions }
     }
 
     /// Whether the database answers.

@@ -1,17 +1,15 @@
 //! The events of one job.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use phalanx_api::{JobId, JobView, TaskId, TaskView};
 use tokio::time::Instant;
 
-use super::{CALM, OVERLAP_MS, Sender, send};
+use super::{CALM, LONGEST, OVERLAP_MS, Sender, send};
 use crate::{failure::Answer, state::Shared, wait::Waiter};
 
 /// Rows that are read at once.
 const ROWS: u32 = 500;
-/// A stream ends after this time; clients come again with their last id.
-const LONGEST: Duration = Duration::from_secs(3600);
 
 pub(crate) struct JobEvents {
     shared: Shared,

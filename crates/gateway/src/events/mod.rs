@@ -19,6 +19,8 @@ type Sender = mpsc::Sender<Result<Event, Infallible>>;
 
 /// Least time between two looks of one stream.
 const CALM: Duration = Duration::from_millis(200);
+/// A stream ends after this time. Clients come again with their last id, and with a token that may not count any more.
+const LONGEST: Duration = Duration::from_secs(300);
 /// A change becomes visible at most so long after the time that it carries; changes of this time are looked at again.
 const OVERLAP_MS: u64 = 2_000;
 

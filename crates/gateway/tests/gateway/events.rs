@@ -93,6 +93,13 @@ fn the_stream_of_all_jobs_shows_each_from_beginning_to_end() {
         let view = next_job();
         last.insert(view.job, view.state);
     }
+    // Over before the stream looks again.
+    let third = submit(&server, "c");
+    server.client(None).cancel(third).unwrap();
+    while last.get(&third) != Some(&JobState::Cancelled) {
+        let view = next_job();
+        last.insert(view.job, view.state);
+    }
 }
 
 #[test]

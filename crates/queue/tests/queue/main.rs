@@ -7,4 +7,5 @@ mod histories;
 mod races;
 #[path = "../support/mod.rs"]
 mod support;
+mod together;
 mod workers;
