@@ -42,6 +42,17 @@ pub struct Job {
     inputs: Vec<PathBuf>,
 }
 
+impl Job {
+    /// A command that takes a program and its input.
+    fn told_to(&self, mut command: Command) -> Command {
+        command.arg(&self.elf);
+        for input in &self.inputs {
+            command.arg("--input").arg(input);
+        }
+        command
+    }
+}
+
 /// One item of input.
 #[derive(Clone, Debug)]
 pub enum Item {
@@ -177,13 +188,15 @@ impl Lab {
         self.on(&self.phalanx, verb, job)
     }
 
+    /// The same on one core.
+    pub fn on_core(&self, core: &str, verb: &str, job: &Job) -> Command {
+        let mut command = command("taskset", &["--cpu-list", core]);
+        command.arg(&self.phalanx).arg(verb);
+        job.told_to(command)
+    }
+
     fn on(&self, program: &Path, verb: &[&str], job: &Job) -> Command {
-        let mut command = command(program, verb);
-        command.arg(&job.elf);
-        for input in &job.inputs {
-            command.arg("--input").arg(input);
-        }
-        command
+        job.told_to(command(program, verb))
     }
 }
 
