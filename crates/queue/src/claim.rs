@@ -15,10 +15,10 @@ use sqlx::{
 
 use crate::{
     Queue, QueueError,
-    database::Dialect,
+    database::{Attempt, Dialect, until_won},
+    lane::Batch,
     row::{self, number},
-    task::LEASE_MS,
-    turn::{Call, Turns},
+    task::{Event, Fence, LEASE_MS},
 };
 
 /// A worker that made a bad proof gets the task again only after this time, in milliseconds, so that another may take it.
@@ -85,8 +85,7 @@ impl Queue {
         if offer.kinds.is_empty() {
             return Ok(None);
         }
-        let call = Call::Claim(offer.clone(), is_alone);
-        self.claims.call(&Turns(self.clone()), call).await.map(|answer| answer.claimed())
+        self.claims.call(&Claims(self.clone()), (offer.clone(), is_alone)).await
     }
 
     /// A worker that was silent for long is back.
@@ -101,21 +100,62 @@ impl Queue {
     }
 }
 
-/// Gives tasks to offers, of which those marked so are served alone. Each statement stands for itself.
-pub async fn claim_each(
+/// Claims that come at once.
+#[derive(Clone, Debug)]
+pub struct Claims(Queue);
+
+impl Batch for Claims {
+    /// An offer, and whether it is to be served alone.
+    type Call = (Offer, bool);
+    type Answer = Option<Claimed>;
+
+    fn run<'a>(&'a self, offers: &'a [(Offer, bool)]) -> Attempt<'a, Vec<Option<Claimed>>> {
+        Box::pin(async move {
+            let claimed: Vec<Option<Claimed>> = until_won(|| Box::pin(self.together(offers))).await?;
+            if claimed.iter().any(Option::is_some) {
+                self.0.database.wakes().changed();
+            }
+            Ok(claimed)
+        })
+    }
+
+    async fn undelivered(&self, (offer, _): (Offer, bool), claimed: Option<Claimed>) {
+        let Some(claimed) = claimed else { return };
+        let Held { job, task, attempt } = claimed.assignment.held;
+        let fence = Fence { worker: offer.worker, attempt };
+        if let Err(error) = self.0.one_step(job, task, Event::Released(fence)).await {
+            tracing::debug!(%job, %task, %error, "a task whose worker went away waits for the end of its lease");
+        }
+    }
+}
+
+impl Claims {
+    /// Offers that are alike in one way to the database, the others one after another.
+    async fn together(&self, offers: &[(Offer, bool)]) -> Result<Vec<Option<Claimed>>, QueueError> {
+        let database = &self.0.database;
+        let mut connection = database.loose().acquire().await?;
+        let claimed = claim_each(&mut connection, database.dialect(), database.now(), offers).await;
+        if claimed.is_err() {
+            // With it goes what was begun and not committed.
+            let _ = connection.close().await;
+        }
+        claimed
+    }
+}
+
+async fn claim_each(
     connection: &mut AnyConnection,
     dialect: Dialect,
     now: &str,
-    offers: &[(&Offer, bool)],
+    offers: &[(Offer, bool)],
 ) -> Result<Vec<Option<Claimed>>, QueueError> {
     let mut all: Vec<Option<Claimed>> = vec![None; offers.len()];
     let mut open: Vec<usize> = (0..offers.len()).collect();
     while let Some(first) = open.first().copied() {
-        let group: Vec<usize> = open.iter().copied().filter(|at| is_alike(offers[first], offers[*at])).collect();
-        open.retain(|at| !group.contains(at));
-        let mut unserved = group;
+        let is_unlike = |at: &usize| *at != first && !is_alike(&offers[first], &offers[*at]);
+        let mut unserved: Vec<usize> = open.extract_if(.., |at| !is_unlike(at)).collect();
         while !unserved.is_empty() {
-            let group: Vec<&Offer> = unserved.iter().map(|at| offers[*at].0).collect();
+            let group: Vec<&Offer> = unserved.iter().map(|at| &offers[*at].0).collect();
             let rows = best(connection, dialect, now, &group).await?;
             if rows.is_empty() {
                 break;
@@ -128,40 +168,13 @@ pub async fn claim_each(
             }
         }
     }
-    if dialect == Dialect::Sqlite {
-        begin_jobs(connection, now, offers, &all).await?;
-    }
     Ok(all)
 }
 
 /// Whether one statement can serve both. Of two processes of one name only one is known.
-fn is_alike((a, a_alone): (&Offer, bool), (b, b_alone): (&Offer, bool)) -> bool {
-    let is_same = std::ptr::eq(a, b);
-    let is_shared = !a_alone && !b_alone && (a.worker != b.worker || a.boot == b.boot);
-    is_same || (is_shared && a.kinds == b.kinds && a.engine == b.engine && a.ram_bytes == b.ram_bytes)
-}
-
-/// SQLite takes no second update in a statement.
-async fn begin_jobs(
-    connection: &mut AnyConnection,
-    now: &str,
-    offers: &[(&Offer, bool)],
-    all: &[Option<Claimed>],
-) -> Result<(), QueueError> {
-    for (claimed, (offer, _)) in all.iter().zip(offers) {
-        let Some(Claimed { assignment: Assignment { held, .. }, .. }) = claimed else { continue };
-        if held.task.0 == Position::Execute {
-            let query = format!("{} WHERE id = $2 AND state IN ('queued', 'running')", begin_job(now));
-            let query = sqlx::query(AssertSqlSafe(query)).bind(offer.engine.clone());
-            query.bind(held.job.to_string()).execute(&mut *connection).await?;
-        }
-    }
-    Ok(())
-}
-
-/// A job whose execution is given out runs, with that worker's engine, the first parameter.
-fn begin_job(now: &str) -> String {
-    format!("UPDATE jobs SET state = 'running', engine = $1, started_ms = COALESCE(started_ms, {now})")
+fn is_alike((a, a_alone): &(Offer, bool), (b, b_alone): &(Offer, bool)) -> bool {
+    let may_share = !a_alone && !b_alone && (a.worker != b.worker || a.boot == b.boot);
+    may_share && a.kinds == b.kinds && a.engine == b.engine && a.ram_bytes == b.ram_bytes
 }
 
 /// What `Event::Claimed` does to the best tasks for offers that are alike. Gives them with their workers.
@@ -172,16 +185,43 @@ async fn best(
     offers: &[&Offer],
 ) -> Result<Vec<AnyRow>, QueueError> {
     let Some(shared) = offers.first() else { return Ok(Vec::new()) };
-    let mut query: Query<'_, sqlx::Any, AnyArguments> = sqlx::query(AssertSqlSafe(statement(dialect, now, offers)))
-        .bind(shared.engine.clone())
-        .bind(number(shared.ram_bytes));
+    // SQLite takes no second update in a statement.
+    let begins = dialect == Dialect::Sqlite && shared.kinds.contains(&TaskKind::Execute);
+    let text = statement(dialect, now, offers);
+    let text = if begins { format!("{}; {text}", dialect.begin()) } else { text };
+    let mut query: Query<'_, sqlx::Any, AnyArguments> =
+        sqlx::query(AssertSqlSafe(text)).bind(shared.engine.clone()).bind(number(shared.ram_bytes));
     for kind in row::KINDS {
         query = query.bind(if shared.kinds.contains(&kind) { kind.name() } else { "" });
     }
     for offer in offers {
         query = query.bind(offer.worker.clone()).bind(offer.boot.clone());
     }
-    Ok(query.fetch_all(&mut *connection).await?)
+    let rows = query.fetch_all(&mut *connection).await?;
+    if begins {
+        let mut jobs: Vec<String> = Vec::new();
+        for row in &rows {
+            if row::task_id(row.try_get("id")?)?.0 == Position::Execute {
+                jobs.push(row.try_get("job")?);
+            }
+        }
+        if !jobs.is_empty() {
+            let places = row::placeholders(1, jobs.len(), 2);
+            let text = format!("{} WHERE id IN {places} AND state IN ('queued', 'running')", begin_job(now));
+            let mut query = sqlx::query(AssertSqlSafe(text)).bind(shared.engine.clone());
+            for job in jobs {
+                query = query.bind(job);
+            }
+            query.execute(&mut *connection).await?;
+        }
+        sqlx::query("COMMIT").execute(&mut *connection).await?;
+    }
+    Ok(rows)
+}
+
+/// A job whose execution is given out runs, with that worker's engine, the first parameter.
+fn begin_job(now: &str) -> String {
+    format!("UPDATE jobs SET state = 'running', engine = $1, started_ms = COALESCE(started_ms, {now})")
 }
 
 /// Claims for offers that are alike.

@@ -1,13 +1,15 @@
-//! Results: those that come at once are recorded in one transaction, by a few statements for all of them.
+//! Results that come at once are recorded together: in one way to the database where that is enough, and what is left (a job's
+//! last result, one that comes twice or late, one of a job whose tasks are still being announced) in one transaction.
 
 use phalanx_api::{Complete, TaskState};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
 use crate::{
     Queue, QueueError, Refusal,
     change::Change,
-    row::{self, number},
-    turn::{Call, Turns},
+    database::{Attempt, until_won},
+    lane::Batch,
+    record, row,
 };
 
 /// How a completion ended.
@@ -22,29 +24,71 @@ pub enum Completion {
 /// A result that a worker made.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Completing {
-    worker: String,
-    complete: Complete,
-    is_reused: bool,
+    pub worker: String,
+    pub complete: Complete,
+    pub is_reused: bool,
 }
 
 impl Queue {
     /// Records a result. `is_reused`: it was found instead of made.
     pub async fn complete(&self, worker: &str, complete: &Complete, is_reused: bool) -> Result<Completion, QueueError> {
         let call = Completing { worker: worker.to_owned(), complete: *complete, is_reused };
-        self.completions.call(&Turns(self.clone()), Call::Complete(call)).await?.completed()
+        self.completions.call(&Completions(self.clone()), call).await?
     }
 }
 
-/// Columns of a result as it is told to the database.
-const COLUMNS: usize = 8;
+/// Completions that come at once.
+#[derive(Clone, Debug)]
+pub struct Completions(Queue);
+
+impl Batch for Completions {
+    type Call = Completing;
+    /// The outer error of a batch is the database's; this is the call's own.
+    type Answer = Result<Completion, QueueError>;
+
+    fn run<'a>(&'a self, calls: &'a [Completing]) -> Attempt<'a, Vec<Self::Answer>> {
+        Box::pin(async move {
+            // All gateways lock in one order.
+            let mut order: Vec<&Completing> = calls.iter().collect();
+            order.sort_by_key(|call| call.complete.held);
+            let order = &order;
+            let mut recorded = until_won(|| Box::pin(record::at_once(&self.0.database, order))).await?;
+            let is_left = |call: &&&Completing| !recorded.iter().any(|done| done.is_of(call));
+            let left: Vec<&Completing> = order.iter().filter(is_left).copied().collect();
+            let rest = &left;
+            let answers = if left.is_empty() { Vec::new() } else { until_won(|| Box::pin(self.rest(rest))).await? };
+            self.0.database.wakes().changed();
+            let mut answers: Vec<_> = left.into_iter().zip(answers).collect();
+            let mut answer_to = |call: &Completing| {
+                // The same call again is told that it was recorded before.
+                if let Some(at) = recorded.iter().position(|done| done.is_of(call)) {
+                    recorded.swap_remove(at);
+                    return Ok(Completion::Recorded);
+                }
+                match answers.iter().position(|(of, _)| *of == call) {
+                    Some(at) => answers.swap_remove(at).1,
+                    None => Ok(Completion::WasRecorded),
+                }
+            };
+            Ok(calls.iter().map(&mut answer_to).collect())
+        })
+    }
+
+    async fn undelivered(&self, _: Completing, _: Self::Answer) {}
+}
+
+impl Completions {
+    async fn rest(&self, calls: &[&Completing]) -> Result<Vec<Result<Completion, QueueError>>, QueueError> {
+        let mut change = Change::begin_timeless(&self.0.database).await?;
+        let answers = change.complete(calls).await;
+        change.end(answers).await
+    }
+}
 
 impl Change {
-    /// Records results, in a transaction of their own.
-    pub async fn complete(&mut self, calls: &[&Completing]) -> Result<Vec<Result<Completion, QueueError>>, QueueError> {
-        // All gateways lock in one order.
-        let mut order: Vec<&Completing> = calls.to_vec();
-        order.sort_by_key(|call| call.complete.held);
-        let mut recorded = self.record(&order).await?;
+    /// Records results, which stand in the order of their tasks.
+    async fn complete(&mut self, calls: &[&Completing]) -> Result<Vec<Result<Completion, QueueError>>, QueueError> {
+        let mut recorded = self.record(calls).await?;
         if !recorded.is_empty() {
             self.wake_parents_of(&recorded).await?;
         }
@@ -72,43 +116,15 @@ impl Change {
 
     /// What `Event::Completed` does, for all at once. Gives those that were not late.
     async fn record(&mut self, calls: &[&Completing]) -> Result<Vec<Recorded>, QueueError> {
-        let now = self.database.now();
         let query = format!(
-            "UPDATE tasks SET state = 'done', lease_until_ms = NULL, output = made.column5, cpu_ms = made.column6, \
-             peak_bytes = made.column7, is_reused = made.column8, ended_ms = {now}, changed_ms = {now} \
-             FROM (VALUES {}) AS made WHERE tasks.job = made.column1 AND tasks.id = made.column2 \
-             AND tasks.worker = made.column3 AND tasks.attempt = made.column4 AND tasks.state = 'running' \
-             RETURNING tasks.job, tasks.id, tasks.worker, tasks.attempt, tasks.output, tasks.is_last, tasks.ended_ms",
-            row::placeholders(calls.len(), COLUMNS, 1),
+            "UPDATE tasks SET {} FROM (VALUES {}) AS made WHERE {} RETURNING {}",
+            record::done(self.database.now()),
+            record::made(calls.len()),
+            record::is_held("tasks"),
+            record::RECORDED,
         );
-        let mut query = sqlx::query(AssertSqlSafe(query));
-        for Completing { worker, complete, is_reused } in calls {
-            query = query
-                .bind(complete.held.job.to_string())
-                .bind(row::key(complete.held.task))
-                .bind(worker.clone())
-                .bind(i64::from(complete.held.attempt))
-                .bind(complete.output.to_string())
-                .bind(number(complete.cpu_ms))
-                .bind(complete.peak_bytes.map(number))
-                .bind(i64::from(*is_reused));
-        }
-        let rows = query.fetch_all(&mut *self.transaction).await?;
-        let read = |row: &sqlx::any::AnyRow| {
-            let held = phalanx_api::Held {
-                job: row::job_id(row.try_get("job")?)?,
-                task: row::task_id(row.try_get("id")?)?,
-                attempt: row::small(row, "attempt")?,
-            };
-            let output = row::digest(row.try_get("output")?)?;
-            Ok(Recorded {
-                worker: row.try_get("worker")?,
-                complete: Complete { held, output, cpu_ms: 0, peak_bytes: None },
-                is_last: row::flag(row, "is_last")?,
-                ended_ms: row::count(row, "ended_ms")?,
-            })
-        };
-        rows.iter().map(read).collect()
+        let query = record::bound(sqlx::query(AssertSqlSafe(query)), calls);
+        query.fetch_all(&mut *self.transaction).await?.iter().map(Recorded::read).collect()
     }
 
     /// What [`Event::ChildDone`](crate::task::Event::ChildDone) does to the parents of all that are done now. A statement of
@@ -117,14 +133,13 @@ impl Change {
         // In one order, so that two of these do not wait for each other.
         let now = self.database.now();
         let query = format!(
-            "UPDATE tasks SET waiting_on = waiting_on - woken.children, changed_ms = {now}, \
-             ready_ms = CASE WHEN state = 'pending' AND waiting_on = woken.children THEN {now} ELSE ready_ms END, \
-             state = CASE WHEN state = 'pending' AND waiting_on = woken.children THEN 'ready' ELSE state END \
-             FROM (SELECT edges.job AS job, edges.parent AS parent, COUNT(DISTINCT edges.child) AS children \
-                 FROM (VALUES {}) AS done JOIN edges ON edges.job = done.column1 AND edges.child = done.column2 \
-                 GROUP BY edges.job, edges.parent ORDER BY edges.job, edges.parent) AS woken \
-             WHERE tasks.job = woken.job AND tasks.id = woken.parent",
+            "UPDATE tasks SET {} FROM (SELECT {} FROM (VALUES {}) AS done \
+                 JOIN edges ON edges.job = done.column1 AND edges.child = done.column2 {}) AS woken WHERE {}",
+            record::woken(now),
+            record::PARENTS,
             row::placeholders(done.len(), 2, 1),
+            record::BY_PARENT,
+            record::IS_WOKEN,
         );
         let mut query = sqlx::query(AssertSqlSafe(query));
         for Recorded { complete, .. } in done {
@@ -156,7 +171,7 @@ impl Change {
 }
 
 /// A result that was recorded just now.
-struct Recorded {
+pub struct Recorded {
     worker: String,
     complete: Complete,
     is_last: bool,
@@ -164,6 +179,22 @@ struct Recorded {
 }
 
 impl Recorded {
+    /// From a row that has [`record::RECORDED`].
+    pub fn read(row: &AnyRow) -> Result<Self, QueueError> {
+        let held = phalanx_api::Held {
+            job: row::job_id(row.try_get("job")?)?,
+            task: row::task_id(row.try_get("id")?)?,
+            attempt: row::small(row, "attempt")?,
+        };
+        let output = row::digest(row.try_get("output")?)?;
+        Ok(Self {
+            worker: row.try_get("worker")?,
+            complete: Complete { held, output, cpu_ms: 0, peak_bytes: None },
+            is_last: row::flag(row, "is_last")?,
+            ended_ms: row::count(row, "ended_ms")?,
+        })
+    }
+
     fn is_of(&self, call: &Completing) -> bool {
         let (a, b) = (&self.complete, &call.complete);
         self.worker == call.worker && a.held == b.held && a.output == b.output

@@ -45,7 +45,7 @@ impl Dialect {
     }
 
     /// Begins a transaction that will write.
-    const fn begin(self) -> &'static str {
+    pub const fn begin(self) -> &'static str {
         match self {
             // Without it two readers that both want to write would lock each other out.
             Self::Sqlite => "BEGIN IMMEDIATE",

@@ -6,10 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::{
-    sync::{Mutex as Door, oneshot},
-    task::yield_now,
-};
+use tokio::{sync::oneshot, task::yield_now};
 
 use crate::{QueueError, database::Attempt};
 
@@ -27,12 +24,15 @@ struct State<Q, R> {
     running_max: usize,
 }
 
+/// Closed while answers are given, for all lanes of the same callers.
+#[derive(Clone, Default, Debug)]
+pub struct Door(Arc<tokio::sync::Mutex<()>>);
+
 /// Calls of one kind.
 #[derive(Debug)]
 pub struct Lane<Q, R> {
     state: Arc<Mutex<State<Q, R>>>,
-    /// Held while answers are given.
-    door: Arc<Door<()>>,
+    door: Door,
 }
 
 impl<Q, R> Clone for Lane<Q, R> {
@@ -43,17 +43,9 @@ impl<Q, R> Clone for Lane<Q, R> {
 
 impl<Q, R> Lane<Q, R> {
     /// A lane with so many batches under way at most: while one waits for a server's disk, the next does its work.
-    pub fn new(running_max: usize) -> Self {
-        Self { state: Self::empty(running_max), door: Arc::default() }
-    }
-
-    /// Another one for the same callers.
-    pub fn beside(&self, running_max: usize) -> Self {
-        Self { state: Self::empty(running_max), door: self.door.clone() }
-    }
-
-    fn empty(running_max: usize) -> Arc<Mutex<State<Q, R>>> {
-        Arc::new(Mutex::new(State { waiting: Vec::new(), running: 0, running_max }))
+    pub fn new(running_max: usize, door: &Door) -> Self {
+        let state = State { waiting: Vec::new(), running: 0, running_max };
+        Self { state: Arc::new(Mutex::new(state)), door: door.clone() }
     }
 }
 
@@ -104,7 +96,7 @@ where
     B: Batch<Call = Q, Answer = R>,
 {
     loop {
-        drop(lane.door.lock().await);
+        drop(lane.door.0.lock().await);
         for _ in 0..YIELDS {
             yield_now().await;
         }
@@ -127,7 +119,7 @@ where
             }
         };
         let mut undelivered = Vec::new();
-        let answering = lane.door.lock().await;
+        let answering = lane.door.0.lock().await;
         for ((call, reply), answer) in calls.into_iter().zip(replies).zip(answers) {
             if let Err(Ok(answer)) = reply.send(answer) {
                 undelivered.push((call, answer));

@@ -19,6 +19,7 @@ mod job_view;
 mod lane;
 mod load;
 mod queue;
+mod record;
 mod retention;
 mod row;
 mod schema;
@@ -28,7 +29,6 @@ pub mod task;
 mod task_view;
 mod tenant;
 mod token;
-mod turn;
 mod wake;
 mod worker;
 

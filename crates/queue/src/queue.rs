@@ -5,39 +5,34 @@ use sqlx::AssertSqlSafe;
 use tokio::sync::watch;
 
 use crate::{
-    Database, QueueError,
+    Completion, Database, Offer, QueueError,
     change::Change,
+    claim::Claimed,
+    complete::Completing,
     database::Dialect,
-    lane::Lane,
+    lane::{Door, Lane},
     row::number,
     task::Event,
-    turn::{Answer, Call},
 };
 
 /// A durable queue of jobs and their tasks.
 #[derive(Clone, Debug)]
 pub struct Queue {
     pub(crate) database: Database,
-    pub(crate) claims: Lane<Call, Answer>,
-    pub(crate) completions: Lane<Call, Answer>,
+    /// Of offers, and whether each is to be served alone.
+    pub(crate) claims: Lane<(Offer, bool), Option<Claimed>>,
+    pub(crate) completions: Lane<Completing, Result<Completion, QueueError>>,
 }
 
 impl Queue {
     /// A queue in this database.
     pub fn new(database: Database) -> Self {
-        let (completions, claims) = match database.dialect() {
-            // One writer: claims and results that come at once share a transaction.
-            Dialect::Sqlite => {
-                let turns = Lane::new(1);
-                (turns.clone(), turns)
-            }
-            Dialect::Postgres => {
-                let completions = Lane::new(2);
-                let claims = completions.beside(2);
-                (completions, claims)
-            }
+        let together = match database.dialect() {
+            Dialect::Sqlite => 1,
+            Dialect::Postgres => 2,
         };
-        Self { database, claims, completions }
+        let door = Door::default();
+        Self { database, claims: Lane::new(together, &door), completions: Lane::new(together, &door) }
     }
 
     /// Whether the database answers.
