@@ -3,6 +3,7 @@
 
 use std::{
     env, fs,
+    io::Read,
     os::unix::{
         fs::{MetadataExt, chown},
         process::CommandExt,
@@ -13,21 +14,21 @@ use std::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
     },
-    time::{Duration, Instant},
 };
 
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, any::install_default_drivers};
 
 /// Debian's nobody; `initdb` refuses to work for root.
 const NOBODY: u32 = 65_534;
-const START_WAIT: Duration = Duration::from_secs(30);
 
 /// A server that runs.
 #[derive(Debug)]
 pub struct Server {
     folder: PathBuf,
-    /// Keeps the server alive by its standard input.
-    _process: Child,
+    /// Whether its data lies on a file system that only it sees.
+    has_disk: bool,
+    /// Ends the server when its standard input ends.
+    shell: Child,
 }
 
 /// The URL of a database that nobody else uses, on a server that all tests of this process share.
@@ -39,40 +40,74 @@ pub async fn new_database() -> String {
 impl Server {
     /// Makes a cluster and waits until it answers.
     pub fn start() -> Self {
+        Self::start_with(None).unwrap()
+    }
+
+    /// The same with its data on a disk of its own, a file system in memory of so many KiB, if this process may make one.
+    #[allow(dead_code, reason = "only some tests do")]
+    pub fn start_on_disk(kib: u32) -> Option<Self> {
+        Self::start_with(Some(kib))
+    }
+
+    fn start_with(disk_kib: Option<u32>) -> Option<Self> {
         let folder = tempfile::Builder::new().prefix("pg").tempdir().unwrap();
-        let data = folder.path().join("data");
         if is_root() {
             chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
         }
-        let mut initdb = program("initdb");
-        initdb
-            .args(["--auth=trust", "--username=phalanx", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
-            .arg(&data);
-        let made = initdb.output().unwrap();
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        // The shell lives as long as our end of its standard input is open, however this process ends. The sockets lie in
-        // the folder, whose path is short enough for one.
-        let script = r#"folder=$1; stop=$2; shift 2; "$@" & cat; "$stop" -D "$folder/data" -m immediate -w stop; wait; \
-                       rm -rf "$folder""#;
-        let mut shell = unprivileged(Command::new("sh"));
-        shell.arg("-c").arg(script).arg("sh").arg(folder.path()).arg(path("pg_ctl"));
-        shell.arg(path("postgres")).arg("-D").arg(&data);
-        shell.arg("-k").arg(folder.path()).args(["-c", "listen_addresses=", "-c", "max_connections=200"]);
-        let log = fs::File::create(folder.path().join("log")).unwrap();
-        let process = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let server = Self { folder: folder.keep(), _process: process };
-        server.wait();
-        server
+        let (mut shell, mount, unmount) = match disk_kib {
+            None => (Command::new("sh"), String::new(), ""),
+            Some(kib) => {
+                let mut shell = Command::new("unshare");
+                shell.args(["--map-current-user", "--keep-caps", "--mount", "sh"]);
+                let mount = format!("mkdir data && mount -t tmpfs -o size={kib}k,mode=700 none data || exit;");
+                (shell, mount, "umount --lazy data;")
+            }
+        };
+        // The shell lives as long as our end of its standard input is open, however this process ends.
+        let script = format!(
+            "trap '' INT; cd \"$1\"; {mount} echo; cat; \"$2\" -D data -m immediate -w stop; {unmount} cd /; rm -rf \"$1\""
+        );
+        let shell = unprivileged(&mut shell).arg("-c").arg(script).arg("sh").arg(folder.path()).arg(path("pg_ctl"));
+        let log = fs::File::create(folder.path().join("shell-log")).unwrap();
+        let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        if shell.stdout.take().unwrap().read_exact(&mut [0]).is_err() {
+            shell.wait().unwrap();
+            return None;
+        }
+        let server = Self { folder: folder.keep(), has_disk: disk_kib.is_some(), shell };
+        let mut initdb = server.program("initdb");
+        initdb.args(["--auth=trust", "--username=phalanx", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"]);
+        initdb.arg(server.data());
+        if server.has_disk {
+            // The log of 16 MiB at a time would be the most of it.
+            initdb.arg("--wal-segsize=1");
+        }
+        server.run(&mut initdb);
+        // The sockets lie in the folder, whose path is short enough for one.
+        let options = format!("-k {} -c listen_addresses= -c max_connections=200", server.folder.display());
+        server.run(server.pg_ctl("start").args(["-o", &options]));
+        Some(server)
     }
 
-    /// Kills the server as a crash would, and starts it again.
+    /// Kills the server as a crash would, if it is there, and starts it again.
     #[allow(dead_code, reason = "only some tests do")]
     pub fn restart(&self) {
-        let mut restart = program("pg_ctl");
-        restart.args(["-m", "immediate", "-w", "restart", "-D"]).arg(self.folder.join("data"));
-        restart.arg("-l").arg(self.folder.join("log-of-the-next"));
-        assert!(restart.stdout(Stdio::null()).status().unwrap().success(), "PostgreSQL does not start again");
-        self.wait();
+        self.run(self.pg_ctl("restart").args(["-m", "immediate"]));
+    }
+
+    /// Fills its disk until nothing more fits on it.
+    #[allow(dead_code, reason = "only some tests do")]
+    pub fn fill_disk(&self) {
+        assert!(self.has_disk, "it would fill this machine's");
+        let filled = self.program("sh").args(["-c", r#"cat /dev/zero > "$1/filler""#, "sh"]).arg(self.data()).output();
+        let said = String::from_utf8(filled.unwrap().stderr).unwrap();
+        assert!(said.contains("No space left"), "{said}");
+    }
+
+    /// Takes away what filled it.
+    #[allow(dead_code, reason = "only some tests do")]
+    pub fn empty_disk(&self) {
+        self.run(self.program("rm").arg(self.data().join("filler")));
     }
 
     /// The URL of a new database on this server.
@@ -90,20 +125,35 @@ impl Server {
         format!("postgres:///{database}?host={}&user=phalanx", self.folder.display())
     }
 
-    fn wait(&self) {
-        let end = Instant::now() + START_WAIT;
-        let mut is_ready = program("pg_isready");
-        is_ready.arg("-q").arg("-h").arg(&self.folder);
-        while !is_ready.status().unwrap().success() {
-            let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-            assert!(Instant::now() < end, "PostgreSQL does not answer:\n{}", log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
     }
-}
 
-fn program(name: &str) -> Command {
-    unprivileged(Command::new(path(name)))
+    fn pg_ctl(&self, verb: &str) -> Command {
+        let mut pg_ctl = self.program("pg_ctl");
+        pg_ctl.args([verb, "-w", "-D"]).arg(self.data()).arg("-l").arg(self.folder.join("log"));
+        pg_ctl
+    }
+
+    /// One of PostgreSQL's programs, which sees the server's disk.
+    fn program(&self, name: &str) -> Command {
+        let mut command = if self.has_disk {
+            let mut enter = Command::new("nsenter");
+            enter.args(["--target", &self.shell.id().to_string(), "--user", "--preserve-credentials", "--mount"]);
+            enter.arg(path(name));
+            enter
+        } else {
+            Command::new(path(name))
+        };
+        unprivileged(&mut command);
+        command
+    }
+
+    fn run(&self, command: &mut Command) {
+        let done = command.stdin(Stdio::null()).output().unwrap();
+        let said = || [done.stdout.clone(), done.stderr.clone(), fs::read(self.folder.join("log")).unwrap_or_default()];
+        assert!(done.status.success(), "{command:?}:\n{}", String::from_utf8_lossy(&said().concat()));
+    }
 }
 
 /// Debian keeps the server's programs away from `PATH`, by version.
@@ -115,13 +165,12 @@ fn path(name: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("PostgreSQL's {name} is not installed: ./x test installs it"))
 }
 
-fn unprivileged(mut command: Command) -> Command {
+fn unprivileged(command: &mut Command) -> &mut Command {
     if is_root() {
         command.uid(NOBODY).gid(NOBODY);
     }
     // A folder that nobody may enter would be an error.
-    command.current_dir("/");
-    command
+    command.current_dir("/")
 }
 
 fn is_root() -> bool {

@@ -30,6 +30,7 @@ mod faulty_network;
 mod faulty_store;
 mod full_database;
 mod full_disk;
+mod full_server;
 mod gateways;
 mod killed;
 mod lost_database;
