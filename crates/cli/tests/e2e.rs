@@ -12,10 +12,16 @@ mod e2e {
     mod contract;
     mod elves;
     mod extension;
+    mod faults;
+    mod fleet;
     mod full_disk;
     mod interrupted;
     mod phalanx;
+    #[path = "../../../queue/tests/support/postgres.rs"]
+    #[allow(dead_code, reason = "tests of the queue share one server")]
+    mod postgres;
     mod resumed;
+    mod running;
     mod same_job;
     mod service;
     mod sorted;

@@ -1,42 +1,22 @@
 //! The service with real proofs: a gateway, workers elsewhere that get everything from it, and one of them is killed.
 
-use std::{
-    net::TcpListener,
-    process::Child,
-    thread,
-    time::{Duration, Instant},
+use super::{
+    phalanx::{Done, Place, expected, finish, guest, input, proving},
+    running::{Running, free_address, until},
 };
-
-use super::phalanx::{Done, Place, expected, finish, guest, input, proving};
-
-/// Nothing here takes as long; a test that waits for longer has hung.
-const PATIENCE: Duration = Duration::from_secs(600);
-
-/// A process that ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[test]
 fn a_job_outlives_the_worker_that_proves_it_and_its_receipt_verifies() {
     let place = Place::new();
     let _alone = proving();
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = free_address();
     let server = format!("http://{address}");
-    let start =
-        |arguments: &[&str]| Running(place.command(arguments).stdout(std::process::Stdio::null()).spawn().unwrap());
-    let _gateway =
-        start(&["serve", "--roles", "gateway", "--listen", &address.to_string(), "--data", "data", "--quiet"]);
+    let serve = ["serve", "--roles", "gateway", "--listen", &address.to_string(), "--data", "data", "--quiet"];
+    let _gateway = Running::start(&place, "gateway", &mut place.command(&serve));
     let ask = |arguments: &[&str]| place.run(&[arguments, &["--server", &server, "--json", "--quiet"]].concat());
     until("the gateway answers", || ask(&["workers"]).code == Some(0));
     let worker = ["worker", "--server", &server, "--name", "prover", "--jobs", "1", "--cache", "cache", "--quiet"];
-    let first = start(&worker);
+    let first = Running::start(&place, "first", &mut place.command(&worker));
     let mergesort = guest("mergesort");
     let list = input("list-1000.bin");
     let job = ["submit", mergesort.to_str().unwrap(), "--input", list.to_str().unwrap(), "--segment-cycles", "150000"];
@@ -50,7 +30,7 @@ fn a_job_outlives_the_worker_that_proves_it_and_its_receipt_verifies() {
     let mut second = place.command(&worker);
     #[cfg(feature = "otlp")]
     second.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint);
-    let _second = Running(second.stdout(std::process::Stdio::null()).spawn().unwrap());
+    let _second = Running::start(&place, "second", &mut second);
     let waited = finish(
         place
             .command(&[&job[..], &["--wait", "-o", "sorted.receipt", "--server", &server, "--json"]].concat())
@@ -75,12 +55,4 @@ fn a_job_outlives_the_worker_that_proves_it_and_its_receipt_verifies() {
 #[cfg(feature = "otlp")]
 fn byte(digits: &[u8]) -> u8 {
     u8::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap()
-}
-
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < end, "waited in vain until {what}");
-        thread::sleep(Duration::from_millis(100));
-    }
 }
