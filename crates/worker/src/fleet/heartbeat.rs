@@ -47,7 +47,7 @@ impl Pulse {
         self.running().remove(held);
     }
 
-    /// The worker takes no more tasks.
+    /// The worker takes no more tasks, by its own will: said of a drain that the gateway wanted, it would outlive its end.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
     }

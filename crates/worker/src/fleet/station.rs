@@ -191,9 +191,11 @@ impl<'a> Station<'a> {
     fn work(&mut self, claims: &Claims) -> Result<(), FleetError> {
         let mut was_draining = false;
         loop {
+            if self.shutdown.is_draining() {
+                self.pulse.drain();
+            }
             let is_draining = self.shutdown.is_draining() || self.pulse.told_to_drain();
             if is_draining && !was_draining {
-                self.pulse.drain();
                 self.observer.on(&FleetEvent::Draining { running: self.running.len() });
             }
             was_draining = is_draining;

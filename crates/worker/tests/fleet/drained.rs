@@ -5,7 +5,7 @@ use rustix::process::Signal;
 
 use crate::{
     child::WorkerPart,
-    cluster::{on_both, until},
+    cluster::{Cluster, On, on_both, until},
 };
 
 #[test]
@@ -44,5 +44,31 @@ fn a_worker_that_an_operator_drains_takes_no_more_until_it_is_resumed() {
         fleet.client.resume("worker").unwrap();
         fleet.proven(second, 3);
         fleet.proven(third, 3);
+    });
+}
+
+#[test]
+fn a_worker_that_heard_of_its_drain_is_resumed_all_the_same() {
+    let mut fleet = Cluster::new(On::Sqlite);
+    let part = fleet.part("worker");
+    fleet.worker(&part);
+    until("it is there", || !fleet.client.workers().unwrap().is_empty());
+    fleet.client.drain("worker").unwrap();
+    // It hears of the drain with this beat, and says with the next one how it stands.
+    beats(&fleet);
+    fleet.client.resume("worker").unwrap();
+    beats(&fleet);
+    assert_eq!(fleet.client.workers().unwrap()[0].state, WorkerState::Active);
+    let job = fleet.submit(3, 1);
+    fleet.proven(job, 3);
+}
+
+/// Waits for the next beat of the only worker.
+fn beats(fleet: &Cluster) {
+    let silent_ms = || fleet.client.workers().unwrap()[0].silent_ms;
+    let mut before_ms = silent_ms();
+    until("it beats", || {
+        let now_ms = silent_ms();
+        now_ms < std::mem::replace(&mut before_ms, now_ms)
     });
 }
