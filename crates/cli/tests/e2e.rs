@@ -23,7 +23,6 @@ mod e2e {
     mod resumed;
     mod running;
     mod same_job;
-    mod service;
     mod sorted;
     mod tampering;
 }

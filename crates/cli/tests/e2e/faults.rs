@@ -28,6 +28,8 @@ fn a_job_outlives_all_that_befalls_its_service_and_each_task_counts_once() {
     fleet.start_worker("three", Gateway::First);
     each_task_counts_once(&fleet, lost);
     the_receipt_is_the_jobs(&fleet);
+    #[cfg(feature = "otlp")]
+    until("the job's spans are at the collector", || fleet.is_traced(&["task", "merkle_tree"]));
 }
 
 /// The executor stands still until another executes; then both do, and the first is heard no more.

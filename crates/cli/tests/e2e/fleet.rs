@@ -46,6 +46,8 @@ pub struct Fleet {
     /// How many workers were started.
     starts: u32,
     client: Client,
+    #[cfg(feature = "otlp")]
+    collector: super::collector::Collector,
     /// The job.
     pub job: JobId,
     begin: Instant,
@@ -62,8 +64,19 @@ impl Fleet {
         let client = Client::new(&ClientConfig::new(format!("http://{}", gateways[0].0))).unwrap();
         // It has its name when it is submitted.
         let (workers, job, begin) = (BTreeMap::new(), JobId::new(), Instant::now());
-        let mut fleet =
-            Self { server, database, gateways, workers, starts: 0, client, job, begin, place: Place::new() };
+        let mut fleet = Self {
+            server,
+            database,
+            gateways,
+            workers,
+            starts: 0,
+            client,
+            #[cfg(feature = "otlp")]
+            collector: super::collector::Collector::start(),
+            job,
+            begin,
+            place: Place::new(),
+        };
         // Both at once bring the database's schema up to date.
         fleet.spawn_gateway(Gateway::First);
         fleet.start_gateway(Gateway::Second);
@@ -125,7 +138,10 @@ impl Fleet {
         self.starts += 1;
         let (url, cache) = (self.url(gateway), format!("cache-{}", self.starts));
         let worker = ["worker", "--server", &url, "--name", name, "--jobs", "1", "--ram", RAM, "--cache", &cache];
-        let running = Running::start(&self.place, name, &mut self.place.command(&worker));
+        let mut worker = self.place.command(&worker);
+        #[cfg(feature = "otlp")]
+        worker.env("OTEL_EXPORTER_OTLP_ENDPOINT", &self.collector.endpoint);
+        let running = Running::start(&self.place, name, &mut worker);
         assert!(self.workers.insert(name, running).is_none());
     }
 
@@ -209,6 +225,16 @@ impl Fleet {
         until_some(&format!("{worker} holds what it should"), || {
             self.running().into_iter().find(|start| start.worker == worker && is_such(start.task))
         })
+    }
+
+    /// Whether the workers have sent spans of the job with such names.
+    #[cfg(feature = "otlp")]
+    pub fn is_traced(&self, names: &[&str]) -> bool {
+        // The trace's id is the job's.
+        let digits = self.job.to_string().replace('-', "");
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        let trace: Vec<u8> = digits.as_bytes().chunks(2).map(byte).collect();
+        self.collector.has(&trace) && names.iter().all(|name| self.collector.has(name.as_bytes()))
     }
 
     /// The job when it is done.
