@@ -5,8 +5,8 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
-    thread,
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    thread::{self, Thread},
     time::Duration,
 };
 
@@ -29,6 +29,8 @@ pub fn thread_cpu_ns() -> u64 {
 pub struct Gauge {
     held_bytes: fn() -> Option<u64>,
     windows: Mutex<Windows>,
+    /// Takes samples while a task runs.
+    sampler: OnceLock<Thread>,
 }
 
 #[derive(Default)]
@@ -51,23 +53,36 @@ pub struct Ticket(u64);
 impl Gauge {
     /// A gauge that samples in a thread of its own for as long as it is held.
     pub fn start(held_bytes: fn() -> Option<u64>) -> std::io::Result<Arc<Self>> {
-        let gauge = Arc::new(Self { held_bytes, windows: Mutex::default() });
+        let gauge = Arc::new(Self::unsampled(held_bytes));
         let weak = Arc::downgrade(&gauge);
-        thread::Builder::new().name("phalanx-gauge".into()).spawn(move || sample_while_held(&weak))?;
+        let sampler = thread::Builder::new().name("phalanx-gauge".into()).spawn(move || sample_while_held(&weak))?;
+        gauge.sampler.get_or_init(|| sampler.thread().clone());
         Ok(gauge)
+    }
+
+    fn unsampled(held_bytes: fn() -> Option<u64>) -> Self {
+        Self { held_bytes, windows: Mutex::default(), sampler: OnceLock::new() }
     }
 
     /// A task starts.
     pub fn begin(&self) -> Ticket {
         let held = (self.held_bytes)();
-        self.with_windows(|windows| {
+        let ticket = self.with_windows(|windows| {
             let alone = windows.open.is_empty();
             windows.open.values_mut().for_each(|window| window.alone_from = None);
             let alone_from = if alone { held } else { None };
             windows.next += 1;
             windows.open.insert(windows.next, Window { alone_from, peak: held.unwrap_or(0), samples: 0 });
             Ticket(windows.next)
-        })
+        });
+        self.wake();
+        ticket
+    }
+
+    fn wake(&self) {
+        if let Some(sampler) = self.sampler.get() {
+            sampler.unpark();
+        }
     }
 
     /// A task ended: its peak beyond what was held at its start and what is still held now, if it was alone and long
@@ -99,11 +114,25 @@ impl Gauge {
     }
 }
 
+impl Drop for Gauge {
+    fn drop(&mut self) {
+        // The thread sees that nobody holds the gauge any more.
+        self.wake();
+    }
+}
+
 fn sample_while_held(gauge: &Weak<Gauge>) {
     while let Some(gauge) = gauge.upgrade() {
-        gauge.sample();
+        let is_idle = gauge.with_windows(|windows| windows.open.is_empty());
+        if !is_idle {
+            gauge.sample();
+        }
         drop(gauge);
-        thread::sleep(SAMPLE_EVERY);
+        if is_idle {
+            thread::park();
+        } else {
+            thread::sleep(SAMPLE_EVERY);
+        }
     }
 }
 
@@ -113,17 +142,13 @@ mod tests {
 
     use super::*;
 
-    fn gauge(held_bytes: fn() -> Option<u64>) -> Gauge {
-        Gauge { held_bytes, windows: Mutex::default() }
-    }
-
     /// What is measured of a task that begins with 100 bytes held, goes up to 170 and ends with `after`.
     fn measured(after: u64) -> Option<u64> {
         static HELD: AtomicU64 = AtomicU64::new(0);
         // Tests run side by side and share the number.
         static TURN: Mutex<()> = Mutex::new(());
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let gauge = gauge(|| Some(HELD.load(Ordering::Relaxed)));
+        let gauge = Gauge::unsampled(|| Some(HELD.load(Ordering::Relaxed)));
         HELD.store(100, Ordering::Relaxed);
         let ticket = gauge.begin();
         HELD.store(170, Ordering::Relaxed);
@@ -146,7 +171,7 @@ mod tests {
 
     #[test]
     fn tasks_that_overlap_are_not_measured() {
-        let gauge = gauge(|| Some(1));
+        let gauge = Gauge::unsampled(|| Some(1));
         let (first, second) = (gauge.begin(), gauge.begin());
         assert_eq!(gauge.end(first), None);
         assert_eq!(gauge.end(second), None);
@@ -159,14 +184,27 @@ mod tests {
 
     #[test]
     fn a_task_between_two_samples_is_not_measured() {
-        let gauge = gauge(|| Some(1));
+        let gauge = Gauge::unsampled(|| Some(1));
         let ticket = gauge.begin();
         assert_eq!(gauge.end(ticket), None);
     }
 
     #[test]
+    fn samples_are_taken_while_a_task_runs() {
+        let gauge = Gauge::start(|| Some(1)).unwrap();
+        for _ in 0..2 {
+            let ticket = gauge.begin();
+            let samples = || gauge.with_windows(|windows| windows.open[&ticket.0].samples);
+            while samples() < SAMPLES_MIN {
+                thread::yield_now();
+            }
+            assert_eq!(gauge.end(ticket), Some(0));
+        }
+    }
+
+    #[test]
     fn an_unknown_size_is_no_measurement() {
-        let gauge = gauge(|| None);
+        let gauge = Gauge::unsampled(|| None);
         let ticket = gauge.begin();
         assert_eq!(gauge.end(ticket), None);
     }

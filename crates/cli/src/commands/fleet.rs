@@ -146,7 +146,10 @@ fn line(event: &FleetEvent) -> String {
     let named = |held: &phalanx_api::Held| format!("{}/{}", held.job, held.task);
     match event {
         FleetEvent::Registered => "registered; waiting for tasks".to_owned(),
-        FleetEvent::Unreachable { reason } => format!("{}; trying again", harmless(reason.as_bytes())),
+        FleetEvent::Unreachable { reason } => {
+            let reason = harmless(reason.as_bytes());
+            format!("{}; trying again", reason.strip_suffix("; try again").unwrap_or(&reason))
+        }
         FleetEvent::Started { held, .. } => format!("started   {}", named(held)),
         FleetEvent::Finished { held, wall_ms, .. } => {
             format!("finished  {}  {}", named(held), duration(Duration::from_millis(*wall_ms)))
@@ -157,7 +160,7 @@ fn line(event: &FleetEvent) -> String {
         FleetEvent::Stopped { held } => format!("stopped   {}: it is no longer wanted", named(held)),
         FleetEvent::Draining { running: 0 } => "draining; nothing runs".to_owned(),
         FleetEvent::Draining { running } => {
-            format!("draining; {running} still running, Ctrl-C again gives them back")
+            format!("draining; {running} still running (a second Ctrl-C gives them back)")
         }
     }
 }
