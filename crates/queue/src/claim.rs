@@ -14,20 +14,21 @@ use sqlx::{
 };
 
 use crate::{
-    Queue, QueueError,
-    database::{Attempt, Dialect, until_won},
-    lane::Batch,
+    Database, Queue, QueueError,
+    database::{Dialect, until_won},
     row::{self, number},
-    task::{Event, Fence, LEASE_MS},
+    task::LEASE_MS,
+    turn::{Answer, Call, Turns},
 };
 
 /// A worker that made a bad proof gets the task again only after this time, in milliseconds, so that another may take it.
 pub const ELSEWHERE_MS: u64 = 60_000;
 
-/// The results of a task's children, in the order in which it takes them.
-pub const RESULTS: &str = "(SELECT string_agg(child.output, ',' ORDER BY edges.slot) FROM edges \
+/// The results of a task's children, in the order in which it takes them. Most tasks have none: their inputs say so.
+pub const RESULTS: &str = "CASE WHEN tasks.inputs LIKE '%\"task\"%' THEN \
+                           (SELECT string_agg(child.output, ',' ORDER BY edges.slot) FROM edges \
                            JOIN tasks AS child ON child.job = edges.job AND child.id = edges.child \
-                           WHERE edges.job = tasks.job AND edges.parent = tasks.id) AS results";
+                           WHERE edges.job = tasks.job AND edges.parent = tasks.id) END AS results";
 
 /// What offers that are alike tell the database: engine, RAM, four kinds.
 const SHARED: usize = 6;
@@ -85,7 +86,21 @@ impl Queue {
         if offer.kinds.is_empty() {
             return Ok(None);
         }
-        self.claims.call(&Claims(self.clone()), (offer.clone(), is_alone)).await
+        let call = Call::Claim { offer: offer.clone(), is_alone };
+        match self.turns.call(&Turns(self.clone()), call).await? {
+            Answer::Claimed(claimed) => Ok(claimed),
+            Answer::Completed(_) => Err(QueueError::Stopped),
+        }
+    }
+
+    /// Gives tasks to offers, of which those marked so are served alone: those that are alike in one way to the database, the
+    /// others one after another.
+    pub(crate) async fn claim_together(&self, offers: &[(&Offer, bool)]) -> Result<Vec<Option<Claimed>>, QueueError> {
+        let claimed: Vec<Option<Claimed>> = until_won(|| Box::pin(claim_on(&self.database, offers))).await?;
+        if claimed.iter().any(Option::is_some) {
+            self.database.wakes().changed();
+        }
+        Ok(claimed)
     }
 
     /// A worker that was silent for long is back.
@@ -100,54 +115,21 @@ impl Queue {
     }
 }
 
-/// Claims that come at once.
-#[derive(Clone, Debug)]
-pub struct Claims(Queue);
-
-impl Batch for Claims {
-    /// An offer, and whether it is to be served alone.
-    type Call = (Offer, bool);
-    type Answer = Option<Claimed>;
-
-    fn run<'a>(&'a self, offers: &'a [(Offer, bool)]) -> Attempt<'a, Vec<Option<Claimed>>> {
-        Box::pin(async move {
-            let claimed: Vec<Option<Claimed>> = until_won(|| Box::pin(self.together(offers))).await?;
-            if claimed.iter().any(Option::is_some) {
-                self.0.database.wakes().changed();
-            }
-            Ok(claimed)
-        })
+async fn claim_on(database: &Database, offers: &[(&Offer, bool)]) -> Result<Vec<Option<Claimed>>, QueueError> {
+    let mut connection = database.loose().acquire().await?;
+    let claimed = claim_each(&mut connection, database.dialect(), database.now(), offers).await;
+    if claimed.is_err() {
+        // With it goes what was begun and not committed.
+        let _ = connection.close().await;
     }
-
-    async fn undelivered(&self, (offer, _): (Offer, bool), claimed: Option<Claimed>) {
-        let Some(claimed) = claimed else { return };
-        let Held { job, task, attempt } = claimed.assignment.held;
-        let fence = Fence { worker: offer.worker, attempt };
-        if let Err(error) = self.0.one_step(job, task, Event::Released(fence)).await {
-            tracing::debug!(%job, %task, %error, "a task whose worker went away waits for the end of its lease");
-        }
-    }
-}
-
-impl Claims {
-    /// Offers that are alike in one way to the database, the others one after another.
-    async fn together(&self, offers: &[(Offer, bool)]) -> Result<Vec<Option<Claimed>>, QueueError> {
-        let database = &self.0.database;
-        let mut connection = database.loose().acquire().await?;
-        let claimed = claim_each(&mut connection, database.dialect(), database.now(), offers).await;
-        if claimed.is_err() {
-            // With it goes what was begun and not committed.
-            let _ = connection.close().await;
-        }
-        claimed
-    }
+    claimed
 }
 
 async fn claim_each(
     connection: &mut AnyConnection,
     dialect: Dialect,
     now: &str,
-    offers: &[(Offer, bool)],
+    offers: &[(&Offer, bool)],
 ) -> Result<Vec<Option<Claimed>>, QueueError> {
     let mut all: Vec<Option<Claimed>> = vec![None; offers.len()];
     let mut open: Vec<usize> = (0..offers.len()).collect();
@@ -155,7 +137,7 @@ async fn claim_each(
         let is_unlike = |at: &usize| *at != first && !is_alike(&offers[first], &offers[*at]);
         let mut unserved: Vec<usize> = open.extract_if(.., |at| !is_unlike(at)).collect();
         while !unserved.is_empty() {
-            let group: Vec<&Offer> = unserved.iter().map(|at| &offers[*at].0).collect();
+            let group: Vec<&Offer> = unserved.iter().map(|at| offers[*at].0).collect();
             let rows = best(connection, dialect, now, &group).await?;
             if rows.is_empty() {
                 break;
@@ -172,7 +154,7 @@ async fn claim_each(
 }
 
 /// Whether one statement can serve both. Of two processes of one name only one is known.
-fn is_alike((a, a_alone): &(Offer, bool), (b, b_alone): &(Offer, bool)) -> bool {
+fn is_alike((a, a_alone): &(&Offer, bool), (b, b_alone): &(&Offer, bool)) -> bool {
     let may_share = !a_alone && !b_alone && (a.worker != b.worker || a.boot == b.boot);
     may_share && a.kinds == b.kinds && a.engine == b.engine && a.ram_bytes == b.ram_bytes
 }

@@ -7,9 +7,9 @@ use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 use crate::{
     Queue, QueueError, Refusal,
     change::Change,
-    database::{Attempt, until_won},
-    lane::Batch,
+    database::until_won,
     record, row,
+    turn::{Answer, Call, Turns},
 };
 
 /// How a completion ended.
@@ -33,53 +33,45 @@ impl Queue {
     /// Records a result. `is_reused`: it was found instead of made.
     pub async fn complete(&self, worker: &str, complete: &Complete, is_reused: bool) -> Result<Completion, QueueError> {
         let call = Completing { worker: worker.to_owned(), complete: *complete, is_reused };
-        self.completions.call(&Completions(self.clone()), call).await?
-    }
-}
-
-/// Completions that come at once.
-#[derive(Clone, Debug)]
-pub struct Completions(Queue);
-
-impl Batch for Completions {
-    type Call = Completing;
-    /// The outer error of a batch is the database's; this is the call's own.
-    type Answer = Result<Completion, QueueError>;
-
-    fn run<'a>(&'a self, calls: &'a [Completing]) -> Attempt<'a, Vec<Self::Answer>> {
-        Box::pin(async move {
-            // All gateways lock in one order.
-            let mut order: Vec<&Completing> = calls.iter().collect();
-            order.sort_by_key(|call| call.complete.held);
-            let order = &order;
-            let mut recorded = until_won(|| Box::pin(record::at_once(&self.0.database, order))).await?;
-            let is_left = |call: &&&Completing| !recorded.iter().any(|done| done.is_of(call));
-            let left: Vec<&Completing> = order.iter().filter(is_left).copied().collect();
-            let rest = &left;
-            let answers = if left.is_empty() { Vec::new() } else { until_won(|| Box::pin(self.rest(rest))).await? };
-            self.0.database.wakes().changed();
-            let mut answers: Vec<_> = left.into_iter().zip(answers).collect();
-            let mut answer_to = |call: &Completing| {
-                // The same call again is told that it was recorded before.
-                if let Some(at) = recorded.iter().position(|done| done.is_of(call)) {
-                    recorded.swap_remove(at);
-                    return Ok(Completion::Recorded);
-                }
-                match answers.iter().position(|(of, _)| *of == call) {
-                    Some(at) => answers.swap_remove(at).1,
-                    None => Ok(Completion::WasRecorded),
-                }
-            };
-            Ok(calls.iter().map(&mut answer_to).collect())
-        })
+        match self.turns.call(&Turns(self.clone()), Call::Complete(call)).await? {
+            Answer::Completed(completed) => completed,
+            Answer::Claimed(_) => Err(QueueError::Stopped),
+        }
     }
 
-    async fn undelivered(&self, _: Completing, _: Self::Answer) {}
-}
+    /// Records results that come at once.
+    pub(crate) async fn complete_together(
+        &self,
+        calls: &[&Completing],
+    ) -> Result<Vec<Result<Completion, QueueError>>, QueueError> {
+        // All gateways lock in one order.
+        let mut order: Vec<&Completing> = calls.to_vec();
+        order.sort_by_key(|call| call.complete.held);
+        let order = &order;
+        let mut recorded = until_won(|| Box::pin(record::at_once(&self.database, order))).await?;
+        let is_left = |call: &&&Completing| !recorded.iter().any(|done| done.is_of(call));
+        let left: Vec<&Completing> = order.iter().filter(is_left).copied().collect();
+        let rest = &left;
+        let answers =
+            if left.is_empty() { Vec::new() } else { until_won(|| Box::pin(self.complete_rest(rest))).await? };
+        self.database.wakes().changed();
+        let mut answers: Vec<_> = left.into_iter().zip(answers).collect();
+        let mut answer_to = |call: &Completing| {
+            // The same call again is told that it was recorded before.
+            if let Some(at) = recorded.iter().position(|done| done.is_of(call)) {
+                recorded.swap_remove(at);
+                return Ok(Completion::Recorded);
+            }
+            match answers.iter().position(|(of, _)| *of == call) {
+                Some(at) => answers.swap_remove(at).1,
+                None => Ok(Completion::WasRecorded),
+            }
+        };
+        Ok(calls.iter().map(|call| answer_to(call)).collect())
+    }
 
-impl Completions {
-    async fn rest(&self, calls: &[&Completing]) -> Result<Vec<Result<Completion, QueueError>>, QueueError> {
-        let mut change = Change::begin_timeless(&self.0.database).await?;
+    async fn complete_rest(&self, calls: &[&Completing]) -> Result<Vec<Result<Completion, QueueError>>, QueueError> {
+        let mut change = Change::begin_timeless(&self.database).await?;
         let answers = change.complete(calls).await;
         change.end(answers).await
     }

@@ -1,51 +1,53 @@
-//! Calls that come at the same time share one transaction.
+//! Calls that come at the same time share a way to the database.
 //!
-//! In: calls of one kind. Out: the answer of each, after the commit. While batches run, the calls that come are gathered for
-//! the next, so nobody waits longer than without it. Callers that are answered together come back together, so a batch begins
-//! only when no answers are under way. A batch that fails is run again call by call, so that each answer is its caller's own.
+//! In: calls of two kinds. Out: the answer of each, after the commit. While a batch runs, the calls that come are gathered for
+//! the next, which is of the kind of which more wait; one that was passed over goes next. Callers that are answered together
+//! come back together, so a batch waits a moment for those that were answered just now. A batch that fails is run again call
+//! by call, so that each answer is its caller's own.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use tokio::{sync::oneshot, task::yield_now};
 
 use crate::{QueueError, database::Attempt};
 
-/// Calls that share one transaction at most.
+/// Calls that share a way at most.
 const BATCH_MAX: usize = 32;
-/// So often those that can run do so before a batch begins, because some of them may be about to call.
-const YIELDS: usize = 8;
+/// Who was answered longer ago is not waited for. A way to a database takes several times as long.
+const RETURN_MAX: Duration = Duration::from_micros(200);
 
 type Waiting<Q, R> = (Q, oneshot::Sender<Result<R, QueueError>>);
 
 #[derive(Debug)]
 struct State<Q, R> {
-    waiting: Vec<Waiting<Q, R>>,
-    running: usize,
-    running_max: usize,
+    /// By kind.
+    waiting: [Vec<Waiting<Q, R>>; 2],
+    /// Somebody takes and runs what waits.
+    is_running: bool,
+    /// How many were answered in the last batch and did not call again, and when that was.
+    returning: Option<(usize, Instant)>,
+    /// The kind that was passed over.
+    passed_over: Option<usize>,
 }
 
-/// Closed while answers are given, for all lanes of the same callers.
-#[derive(Clone, Default, Debug)]
-pub struct Door(Arc<tokio::sync::Mutex<()>>);
-
-/// Calls of one kind.
+/// Calls of which one batch runs at a time.
 #[derive(Debug)]
-pub struct Lane<Q, R> {
-    state: Arc<Mutex<State<Q, R>>>,
-    door: Door,
-}
+pub struct Lane<Q, R>(Arc<Mutex<State<Q, R>>>);
 
 impl<Q, R> Clone for Lane<Q, R> {
     fn clone(&self) -> Self {
-        Self { state: self.state.clone(), door: self.door.clone() }
+        Self(self.0.clone())
     }
 }
 
-impl<Q, R> Lane<Q, R> {
-    /// A lane with so many batches under way at most: while one waits for a server's disk, the next does its work.
-    pub fn new(running_max: usize, door: &Door) -> Self {
-        let state = State { waiting: Vec::new(), running: 0, running_max };
-        Self { state: Arc::new(Mutex::new(state)), door: door.clone() }
+impl<Q, R> Default for Lane<Q, R> {
+    fn default() -> Self {
+        let waiting = [Vec::new(), Vec::new()];
+        Self(Arc::new(Mutex::new(State { waiting, is_running: false, returning: None, passed_over: None })))
     }
 }
 
@@ -56,7 +58,10 @@ pub trait Batch: Clone + Send + Sync + 'static {
     /// Its answer.
     type Answer: Send + 'static;
 
-    /// Runs calls in one transaction: an answer for each, in order.
+    /// A batch is of one kind: 0 or 1.
+    fn kind(call: &Self::Call) -> usize;
+
+    /// Runs calls: an answer for each, in order.
     fn run<'a>(&'a self, calls: &'a [Self::Call]) -> Attempt<'a, Vec<Self::Answer>>;
 
     /// The caller of this one has gone without its answer.
@@ -67,14 +72,15 @@ impl<Q: Clone + Send + Sync + 'static, R: Send + 'static> Lane<Q, R> {
     /// Runs a call together with those that wait.
     pub async fn call<B: Batch<Call = Q, Answer = R>>(&self, batch: &B, call: Q) -> Result<R, QueueError> {
         let (reply, answer) = oneshot::channel();
-        let is_free = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.waiting.push((call, reply));
-            let is_free = state.running < state.running_max;
-            state.running += usize::from(is_free);
-            is_free
+        let was_running = {
+            let mut state = self.lock();
+            state.waiting[B::kind(&call) & 1].push((call, reply));
+            if let Some((callers, _)) = &mut state.returning {
+                *callers = callers.saturating_sub(1);
+            }
+            mem::replace(&mut state.is_running, true)
         };
-        if is_free {
+        if !was_running {
             // Not within this future: when its caller gives up, the others still want their answers.
             tokio::spawn(drain(self.clone(), batch.clone()));
         }
@@ -82,10 +88,23 @@ impl<Q: Clone + Send + Sync + 'static, R: Send + 'static> Lane<Q, R> {
     }
 
     fn next(&self) -> Vec<Waiting<Q, R>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = state.waiting.len().min(BATCH_MAX);
-        state.running -= usize::from(count == 0);
-        state.waiting.drain(..count).collect()
+        let mut state = self.lock();
+        let [first, second] = [0, 1].map(|kind| state.waiting[kind].len());
+        let more = usize::from(second >= first);
+        let kind = state.passed_over.take().filter(|kind| !state.waiting[*kind].is_empty()).unwrap_or(more);
+        state.passed_over = (!state.waiting[1 - kind].is_empty()).then_some(1 - kind);
+        let count = state.waiting[kind].len().min(BATCH_MAX);
+        state.is_running = count > 0;
+        state.waiting[kind].drain(..count).collect()
+    }
+
+    /// Whether some that were answered just now have not come back.
+    fn is_awaited(&self) -> bool {
+        self.lock().returning.is_some_and(|(callers, since)| callers > 0 && since.elapsed() < RETURN_MAX)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<Q, R>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,8 +115,7 @@ where
     B: Batch<Call = Q, Answer = R>,
 {
     loop {
-        drop(lane.door.0.lock().await);
-        for _ in 0..YIELDS {
+        while lane.is_awaited() {
             yield_now().await;
         }
         let waiting = lane.next();
@@ -118,16 +136,11 @@ where
                 answers
             }
         };
-        let mut undelivered = Vec::new();
-        let answering = lane.door.0.lock().await;
+        lane.lock().returning = Some((calls.len(), Instant::now()));
         for ((call, reply), answer) in calls.into_iter().zip(replies).zip(answers) {
             if let Err(Ok(answer)) = reply.send(answer) {
-                undelivered.push((call, answer));
+                batch.undelivered(call, answer).await;
             }
-        }
-        drop(answering);
-        for (call, answer) in undelivered {
-            batch.undelivered(call, answer).await;
         }
     }
 }

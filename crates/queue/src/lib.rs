@@ -29,6 +29,7 @@ pub mod task;
 mod task_view;
 mod tenant;
 mod token;
+mod turn;
 mod wake;
 mod worker;
 

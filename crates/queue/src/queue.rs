@@ -5,34 +5,26 @@ use sqlx::AssertSqlSafe;
 use tokio::sync::watch;
 
 use crate::{
-    Completion, Database, Offer, QueueError,
+    Database, QueueError,
     change::Change,
-    claim::Claimed,
-    complete::Completing,
-    database::Dialect,
-    lane::{Door, Lane},
+    lane::Lane,
     row::number,
     task::Event,
+    turn::{Answer, Call},
 };
 
 /// A durable queue of jobs and their tasks.
 #[derive(Clone, Debug)]
 pub struct Queue {
     pub(crate) database: Database,
-    /// Of offers, and whether each is to be served alone.
-    pub(crate) claims: Lane<(Offer, bool), Option<Claimed>>,
-    pub(crate) completions: Lane<Completing, Result<Completion, QueueError>>,
+    /// Claims and completions.
+    pub(crate) turns: Lane<Call, Answer>,
 }
 
 impl Queue {
     /// A queue in this database.
     pub fn new(database: Database) -> Self {
-        let together = match database.dialect() {
-            Dialect::Sqlite => 1,
-            Dialect::Postgres => 2,
-        };
-        let door = Door::default();
-        Self { database, claims: Lane::new(together, &door), completions: Lane::new(together, &door) }
+        Self { database, turns: Lane::default() }
     }
 
     /// Whether the database answers.
