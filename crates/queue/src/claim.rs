@@ -119,8 +119,7 @@ async fn claim_on(database: &Database, offers: &[(&Offer, bool)]) -> Result<Vec<
     let mut connection = database.loose().acquire().await?;
     let claimed = claim_each(&mut connection, database.dialect(), database.now(), offers).await;
     if claimed.is_err() {
-        // With it goes what was begun and not committed.
-        let _ = connection.close().await;
+        database.undo(&mut connection).await;
     }
     claimed
 }

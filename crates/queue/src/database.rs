@@ -6,7 +6,7 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use sqlx::{
-    Any, AnyPool, AssertSqlSafe, Connection, Executor, Transaction,
+    Any, AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, Transaction,
     any::{AnyPoolOptions, install_default_drivers},
 };
 
@@ -222,6 +222,16 @@ impl Database {
                 Ok(self.writes.begin_with(begin).await?)
             }
             begun => Ok(begun?),
+        }
+    }
+
+    /// After a text of several statements that failed: what it began and did not commit goes, unless SQLite took it back by
+    /// itself. PostgreSQL gets no such texts.
+    pub(crate) async fn undo(&self, connection: &mut AnyConnection) {
+        if self.dialect == Dialect::Sqlite
+            && let Err(error) = sqlx::query("ROLLBACK").execute(connection).await
+        {
+            tracing::debug!(%error, "there was nothing to roll back");
         }
     }
 

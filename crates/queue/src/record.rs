@@ -30,6 +30,12 @@ pub const BY_PARENT: &str = "GROUP BY edges.job, edges.parent ORDER BY edges.job
 /// Which task is a parent in `woken`.
 pub const IS_WOKEN: &str = "tasks.job = woken.job AND tasks.id = woken.parent";
 
+/// Of these rows, who holds which tasks.
+fn holders(calls: usize) -> String {
+    let row = |at: usize| format!("(${}, ${}, ${}, ${})", at + 1, at + 2, at + 3, at + 4);
+    (0..calls).map(|call| row(call * COLUMNS)).collect::<Vec<_>>().join(", ")
+}
+
 /// Rows of results.
 pub fn made(calls: usize) -> String {
     row::placeholders(calls, COLUMNS, 1)
@@ -89,8 +95,7 @@ pub async fn at_once(database: &Database, calls: &[&Completing]) -> Result<Vec<R
     let mut connection = database.writes().acquire().await?;
     let rows = rows(&mut connection, database.dialect(), database.now(), calls).await;
     if rows.is_err() {
-        // With it goes what was begun and not committed.
-        let _ = connection.close().await;
+        database.undo(&mut connection).await;
     }
     rows?.iter().map(Recorded::read).collect()
 }
@@ -107,12 +112,13 @@ async fn rows(
         // it can still be told who runs.
         Dialect::Sqlite => format!(
             "{begin}; \
-             UPDATE tasks SET {woken} FROM (SELECT {PARENTS} FROM (VALUES {made}) AS made \
+             UPDATE tasks SET {woken} FROM (SELECT {PARENTS} FROM (VALUES {holders}) AS made \
                  JOIN tasks AS child ON {held} AND {whole} \
                  JOIN edges ON edges.job = child.job AND edges.child = child.id {BY_PARENT}) AS woken WHERE {IS_WOKEN}; \
              UPDATE tasks SET {done} FROM (VALUES {made}) AS made WHERE {is_held} AND {is_whole} RETURNING {RECORDED}; \
              COMMIT",
             begin = dialect.begin(),
+            holders = holders(calls.len()),
             held = is_held("child"),
             whole = is_whole("child"),
             is_held = is_held("tasks"),
