@@ -102,9 +102,25 @@ impl<Q: Clone + Send + Sync + 'static, R: Send + 'static> Lane<Q, R> {
     fn is_awaited(&self) -> bool {
         self.lock().returning.is_some_and(|(callers, since)| callers > 0 && since.elapsed() < RETURN_MAX)
     }
+}
 
+impl<Q, R> Lane<Q, R> {
     fn lock(&self) -> MutexGuard<'_, State<Q, R>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whoever takes and runs calls. When a batch panics, its callers and all that wait are told so, and the next call starts
+/// another.
+struct Runner<Q, R>(Lane<Q, R>);
+
+impl<Q, R> Drop for Runner<Q, R> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut state = self.0.lock();
+            state.is_running = false;
+            state.waiting.iter_mut().for_each(Vec::clear);
+        }
     }
 }
 
@@ -114,6 +130,7 @@ where
     R: Send + 'static,
     B: Batch<Call = Q, Answer = R>,
 {
+    let _runner = Runner(lane.clone());
     loop {
         while lane.is_awaited() {
             yield_now().await;
@@ -142,5 +159,51 @@ where
                 batch.undelivered(call, answer).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A double that panics at zero and says what it was told otherwise.
+    #[derive(Clone)]
+    struct Echo;
+
+    impl Batch for Echo {
+        type Call = u32;
+        type Answer = u32;
+
+        fn kind(call: &u32) -> usize {
+            (*call % 2) as usize
+        }
+
+        fn run<'a>(&'a self, calls: &'a [u32]) -> Attempt<'a, Vec<u32>> {
+            Box::pin(async move {
+                assert!(!calls.contains(&0), "a zero");
+                Ok(calls.to_vec())
+            })
+        }
+
+        async fn undelivered(&self, _: u32, _: u32) {}
+    }
+
+    #[tokio::test]
+    async fn calls_of_both_kinds_get_their_own_answers() {
+        let lane = Lane::default();
+        let calls = (1..100).map(|call| {
+            let lane = lane.clone();
+            tokio::spawn(async move { lane.call(&Echo, call).await.unwrap() == call })
+        });
+        for call in calls.collect::<Vec<_>>() {
+            assert!(call.await.unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_panics_stops_nobody_else() {
+        let lane = Lane::default();
+        assert!(matches!(lane.call(&Echo, 0).await, Err(QueueError::Stopped)));
+        assert_eq!(lane.call(&Echo, 7).await.unwrap(), 7);
     }
 }
